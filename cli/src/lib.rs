@@ -1,0 +1,4 @@
+//! What the `bitnexus` binary is made of: roles, operator commands, configuration and the private PostgreSQL.
+
+pub mod migrations;
+pub mod postgres;

@@ -1,0 +1,3 @@
+//! The `bitnexus` binary.
+
+fn main() {}

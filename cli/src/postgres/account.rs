@@ -1,0 +1,59 @@
+//! Which operating-system account runs PostgreSQL, which refuses to run as root.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use anyhow::{Context, Result};
+
+/// An operating-system account with an entry in the password file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name, as peer authentication sees it.
+    pub name: String,
+    /// Its user id.
+    pub uid: u32,
+    /// Its primary group id.
+    pub gid: u32,
+}
+
+impl Account {
+    /// The account of this process.
+    ///
+    /// # Errors
+    /// When the password file cannot be read or has no entry for this user id: `initdb` would refuse it too.
+    pub fn current() -> Result<Account> {
+        let uid = fs::metadata("/proc/self").context("reading the owner of /proc/self")?.uid();
+        find(|account| account.uid == uid)?
+            .with_context(|| format!("user id {uid} has no entry in /etc/passwd, which PostgreSQL needs"))
+    }
+
+    /// The account that PostgreSQL is to run as: this one, or for root `postgres` if it exists, else `nobody`.
+    ///
+    /// # Errors
+    /// When no fitting account has an entry in the password file.
+    pub fn for_postgres() -> Result<Account> {
+        let current = Account::current()?;
+        if current.uid != 0 {
+            return Ok(current);
+        }
+        let postgres = find(|account| account.name == "postgres")?;
+        postgres
+            .map_or_else(|| find(|account| account.name == "nobody"), |found| Ok(Some(found)))?
+            .context("PostgreSQL refuses to run as root, and there is neither a `postgres` nor a `nobody` account")
+    }
+}
+
+/// The first entry of the password file that `wanted` accepts.
+fn find(wanted: impl Fn(&Account) -> bool) -> Result<Option<Account>> {
+    let passwd = fs::read_to_string("/etc/passwd").context("reading /etc/passwd")?;
+    Ok(passwd.lines().filter_map(parse).find(wanted))
+}
+
+/// One line of the password file: `name:password:uid:gid:…`.
+fn parse(line: &str) -> Option<Account> {
+    let mut fields = line.split(':');
+    let name = fields.next()?.to_owned();
+    let uid = fields.nth(1)?.parse().ok()?;
+    let gid = fields.next()?.parse().ok()?;
+    Some(Account { name, uid, gid })
+}

@@ -1,0 +1,3 @@
+//! Stub.
+// Money is never a float.
+#![deny(clippy::float_arithmetic)]

@@ -1,0 +1,3 @@
+//! Every test that needs a database or several crates, in one binary.
+
+mod testkit;
