@@ -40,7 +40,8 @@ impl BatchJob for RecordTransaction {
     const BATCH_MAX: usize = 1_000;
 
     async fn run(batch: &mut Batch<'_, Self>) -> Result<(), JobError> {
-        let wanted: Vec<_> = batch.items().iter().map(|item| (item.payload.shard, item.payload.transaction_id)).collect();
+        let wanted: Vec<_> =
+            batch.items().iter().map(|item| (item.payload.shard, item.payload.transaction_id)).collect();
         let positions: BTreeMap<_, _> = wanted.iter().enumerate().map(|(index, (_, id))| (*id, index)).collect();
         let mut by_shard: BTreeMap<i16, Vec<TransactionId>> = BTreeMap::new();
         for (shard, id) in wanted {
@@ -57,7 +58,11 @@ impl BatchJob for RecordTransaction {
 }
 
 /// Records what is still pending; returns what has to wait for the transaction that it reverses.
-async fn record_all(conn: &mut PgConnection, shard: i16, ids: &[TransactionId]) -> Result<Vec<TransactionId>, JobError> {
+async fn record_all(
+    conn: &mut PgConnection,
+    shard: i16,
+    ids: &[TransactionId],
+) -> Result<Vec<TransactionId>, JobError> {
     let mut by_book: BTreeMap<Book, Vec<ToRecord>> = BTreeMap::new();
     for wanted in record::load(conn, shard, ids).await? {
         if wanted.status == Status::Pending {
@@ -72,7 +77,11 @@ async fn record_all(conn: &mut PgConnection, shard: i16, ids: &[TransactionId]) 
 }
 
 /// Records transactions of one book: ledger, verdicts, events and the wish for a checkpoint.
-async fn record_book(conn: &mut PgConnection, book: Book, wanted: Vec<ToRecord>) -> Result<Vec<TransactionId>, JobError> {
+async fn record_book(
+    conn: &mut PgConnection,
+    book: Book,
+    wanted: Vec<ToRecord>,
+) -> Result<Vec<TransactionId>, JobError> {
     let postings: Vec<_> = wanted.iter().map(|wanted| wanted.posting.clone()).collect();
     let outcomes = posting::post(conn, book, &postings).await.map_err(JobError::retry)?;
     let mut settled = Vec::new();
@@ -101,7 +110,9 @@ fn verdict(wanted: &ToRecord, outcome: &Outcome) -> Option<Verdict> {
         }
         Outcome::ExistsWithDifferent(field) => rejected(format!("exists_with_different_{}", field.as_str())),
         Outcome::Refused(refusal) if refusal.is_final() => rejected(refusal.as_str().to_owned()),
-        Outcome::Refused(_) if wanted.original_status == Some(Status::Rejected) => rejected("original_rejected".to_owned()),
+        Outcome::Refused(_) if wanted.original_status == Some(Status::Rejected) => {
+            rejected("original_rejected".to_owned())
+        }
         Outcome::Refused(_) => None,
     }
 }
@@ -122,12 +133,13 @@ async fn settle_orphans<'a>(
     let statuses: BTreeMap<_, _> = statuses(conn, shard, &originals).await?.into_iter().collect();
     let is_orphan = |wanted: &ToRecord| {
         let original = wanted.posting.reverses.expect("only reversals wait");
-        let here = settled.iter().any(|(other, verdict)| {
-            other.posting.id == original && matches!(verdict, Verdict::Rejected { .. })
-        });
+        let here = settled
+            .iter()
+            .any(|(other, verdict)| other.posting.id == original && matches!(verdict, Verdict::Rejected { .. }));
         here || statuses.get(&original) == Some(&Status::Rejected)
     };
-    let (orphans, still): (Vec<&ToRecord>, Vec<&ToRecord>) = reversals.into_iter().partition(|wanted| is_orphan(wanted));
+    let (orphans, still): (Vec<&ToRecord>, Vec<&ToRecord>) =
+        reversals.into_iter().partition(|wanted| is_orphan(wanted));
     let reason = || Verdict::Rejected { reason: "original_rejected".to_owned() };
     settled.extend(orphans.into_iter().map(|orphan| (orphan, reason())));
     Ok(still.into_iter().map(|wanted| wanted.posting.id).collect())

@@ -25,7 +25,7 @@ const GROUP_MAX: usize = 1_000;
 const WAITING_MAX: usize = 4_096;
 
 /// One request: a single transaction or a batch, each decided by itself.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Submission {
     /// Who asks.
     pub principal: Principal,
@@ -160,8 +160,12 @@ async fn alone(pool: &PgPool, notifier: &Notifier, submission: Submission) -> An
 async fn commit(pool: &PgPool, notifier: &Notifier, submissions: &[Submission]) -> sqlx::Result<Vec<Answer>> {
     let mut tx = pool.begin().await?;
     let begun = begin(&mut tx, submissions).await?;
-    let fresh: Vec<&Submission> =
-        submissions.iter().zip(&begun).filter(|(_, begun)| matches!(begun, Ok(Begin::New))).map(|(one, _)| one).collect();
+    let fresh: Vec<&Submission> = submissions
+        .iter()
+        .zip(&begun)
+        .filter(|(_, begun)| matches!(begun, Ok(Begin::New)))
+        .map(|(one, _)| one)
+        .collect();
     let mut decided = decide(&mut tx, &fresh).await?;
     enqueue(&mut tx, &fresh, &decided).await?;
     keep(&mut tx, &fresh, &decided).await?;
@@ -198,8 +202,10 @@ async fn decide(conn: &mut PgConnection, submissions: &[&Submission]) -> sqlx::R
         by_book.entry(submission.principal.book).or_default().push(index);
     }
     for (book, indexes) in by_book {
-        let of = |index: &usize| submissions[*index].transactions.iter().map(|new| (submissions[*index].principal, new));
-        let requests: Vec<_> = indexes.iter().flat_map(of).collect();
+        let mut requests = Vec::new();
+        for submission in indexes.iter().map(|index| submissions[*index]) {
+            requests.extend(submission.transactions.iter().map(|new| (submission.principal, new)));
+        }
         let mut decisions = accept(conn, book, &requests).await?.into_iter();
         for index in indexes {
             decided[index] = decisions.by_ref().take(submissions[index].transactions.len()).collect();
@@ -209,11 +215,7 @@ async fn decide(conn: &mut PgConnection, submissions: &[&Submission]) -> sqlx::R
 }
 
 /// Enqueues a job for each accepted transaction; it has the transaction's id.
-async fn enqueue(
-    conn: &mut PgConnection,
-    submissions: &[&Submission],
-    decided: &[Vec<Decision>],
-) -> sqlx::Result<()> {
+async fn enqueue(conn: &mut PgConnection, submissions: &[&Submission], decided: &[Vec<Decision>]) -> sqlx::Result<()> {
     let mut jobs = Vec::new();
     for (submission, decisions) in submissions.iter().zip(decided) {
         let accepted = decisions.iter().filter_map(|decision| match decision {
@@ -230,8 +232,7 @@ async fn enqueue(
 }
 
 fn job(submission: &Submission, transaction: &Transaction) -> NewJob {
-    let payload =
-        RecordTransaction { shard: submission.principal.book.shard, transaction_id: transaction.id.0 };
+    let payload = RecordTransaction { shard: submission.principal.book.shard, transaction_id: transaction.id.0 };
     let job = NewJob::batch(&payload).expect("the payload is plain data").id(transaction.id.0);
     let job = job.actor(submission.principal.user_id.to_string());
     match &submission.trace {
