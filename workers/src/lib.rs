@@ -1,1 +1,3 @@
-//! Stub.
+//! Worker processes: a supervisor over children that run jobs.
+
+pub mod child;
