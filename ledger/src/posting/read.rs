@@ -81,7 +81,6 @@ pub(super) async fn read(
     let edge = Edge::of(head.size as u64, postings.len() as u64);
     let rows = sqlx::query_file_as!(
         Row,
-        // Each lateral query is one index look-up for each id, whatever the planner thinks of the tables.
         "src/posting/read.sql",
         book.shard,
         book.id,

@@ -1,5 +1,6 @@
 -- Everything that a batch needs to know: $3 its accounts, $4 its ids and originals, $5 its ids, $6 its originals,
--- $7 to $8 the leaves of the open tile, $9 to $11 the open tiles above it.
+-- $7 to $8 the leaves of the open tile, $9 to $11 the open tiles above it. Each lateral query, which `offset 0` keeps as it
+-- stands, is one index look-up for each id, whatever the planner thinks of the tables.
 select 0::smallint as "kind!",
     null::uuid as id,
     null::text as text,
@@ -26,10 +27,10 @@ cross join lateral (
     select *
     from ledger.transaction
     where shard = $1
-        and book = $2
         and id = wanted.id
     offset 0
 ) as t
+where t.book = $2
 union all
 select 3::smallint, r.id, r.reason, null, null, null, null, null
 from unnest($5::uuid[]) as wanted (id)
@@ -48,10 +49,10 @@ cross join lateral (
     select *
     from ledger.transaction
     where shard = $1
-        and book = $2
         and reverses = wanted.id
     offset 0
 ) as t
+where t.book = $2
 union all
 -- The open tile of the lowest level is made of the last leaves.
 select 5::smallint, null, null, null, t.seq, null, 0::smallint, t.leaf_hash
