@@ -1,5 +1,6 @@
 //! Logs and the metrics recorder, set up once at the start of a process.
 
+use std::io::{IsTerminal, stderr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,6 +8,9 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+
+/// What is logged unless told otherwise: libraries only when something is wrong.
+const DEFAULT_LOG: &str = "info,sqlx=warn,poem=warn,hyper=warn,tower=warn";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,10 +25,17 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Args)]
 pub struct TelemetryArgs {
     /// How log lines look; they go to the standard error.
-    #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "text", global = true)]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "LOG_FORMAT",
+        default_value = "text",
+        global = true,
+        help_heading = "Logs"
+    )]
     pub log_format: LogFormat,
     /// What is logged: a level, or levels by module such as `info,queue=debug`.
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info,sqlx=warn", global = true)]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = DEFAULT_LOG, global = true, help_heading = "Logs")]
     pub log: String,
 }
 
@@ -54,7 +65,8 @@ impl TelemetryArgs {
     /// When the filter is not one.
     pub fn start_logging(&self) -> Result<()> {
         let filter = EnvFilter::try_new(&self.log).with_context(|| format!("--log (RUST_LOG): `{}`", self.log))?;
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let subscriber =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
         match self.log_format {
             LogFormat::Text => subscriber.init(),
             LogFormat::Json => subscriber.json().flatten_event(true).init(),

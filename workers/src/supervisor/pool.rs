@@ -88,19 +88,24 @@ async fn watch(mut events: UnboundedReceiver<Event>, on_crash: impl Fn(Exit) -> 
         match event {
             Event::Started { name, pid } => {
                 tracing::info!(slot = name, pid, "child started");
-                metrics::counter!("bitnexus_worker_starts_total", "slot" => name).increment(1);
+                metrics::counter!("bitnexus_worker_starts_total", "worker" => slot(&name)).increment(1);
                 metrics::gauge!("bitnexus_worker_processes").increment(1);
             }
             Event::Ended(exit) => {
                 metrics::gauge!("bitnexus_worker_processes").decrement(1);
                 if !exit.asked {
-                    metrics::counter!("bitnexus_worker_crashes_total", "slot" => exit.name.clone()).increment(1);
+                    metrics::counter!("bitnexus_worker_crashes_total", "worker" => slot(&exit.name)).increment(1);
                     on_crash(exit).await;
                 }
             }
             Event::GivenUp { .. } => {}
         }
     }
+}
+
+/// The slot in a child's name, as the label of its metrics has it.
+fn slot(name: &str) -> String {
+    name.trim_start_matches("worker.").to_owned()
 }
 
 fn describe() {

@@ -5,14 +5,20 @@ use std::io::Write;
 use super::UpArgs;
 use crate::postgres::private::Private;
 
+/// This program as it was called, so that a line can be copied.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "bitnexus".to_owned())
+}
+
 /// Prints where everything is. Nobody may be reading, which is no reason to fail.
 pub(super) fn print(args: &UpArgs, private: Option<&Private>, admin_key: Option<&str>) {
     let (api, metrics) = (args.api_listen, args.metrics_listen);
     let database = match private {
         Some(private) => format!(
-            "PostgreSQL {}, private, in {}; look inside with: bitnexus db psql",
+            "PostgreSQL {}, private, in {}; look inside: {} db psql",
             private.installation.version,
-            private.home.display()
+            private.home.display(),
+            program(),
         ),
         None => "the one of DATABASE_URL".to_owned(),
     };
@@ -25,7 +31,7 @@ pub(super) fn print(args: &UpArgs, private: Option<&Private>, admin_key: Option<
     ];
     if let Some(key) = admin_key {
         lines.push(format!("  admin key {key}"));
-        lines.push("            shown this once; another one: bitnexus admin create-key".to_owned());
+        lines.push(format!("            shown this once; another: {} admin create-key", program()));
     }
     lines.push("Ctrl-C stops everything in order.".to_owned());
     let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
