@@ -1,3 +1,33 @@
-//! Stub.
+//! The ledger: double-entry postings, each a leaf of an RFC 6962 Merkle log, written by one writer per book.
+//!
+//! Everything is done on the caller's connection and in the caller's transaction, so that a posting commits together with
+//! whatever asked for it. The order in a book is total: a transaction's place (`seq`) is its leaf's index in the log.
+//!
+//! - [`accounts`] opens and finds accounts, [`posting`] posts to them, [`history`] reads what was posted.
+//! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs.
+//! - [`verify`] derives all of it again and names the first difference.
+//!
+//! Deliberately absent: jobs, HTTP, floats, clocks other than the database's, and any statement that changes or removes
+//! what is recorded.
+
 // Money is never a float.
 #![deny(clippy::float_arithmetic)]
+
+pub mod accounts;
+pub mod book;
+pub mod checkpoint;
+pub mod currency;
+pub mod history;
+pub mod ids;
+pub mod keys;
+pub mod leaf;
+pub mod merkle;
+pub mod money;
+pub mod posting;
+pub mod verify;
+
+pub use book::Book;
+pub use currency::{Currency, UnknownCurrency};
+pub use ids::{AccountId, TransactionId};
+pub use money::{AmountError, Money};
+pub use posting::{Field, Leg, Outcome, Posting, Refusal};
