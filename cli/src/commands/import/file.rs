@@ -18,6 +18,7 @@ pub struct File {
     pub lines: Vec<Line>,
     /// The others, in order.
     pub refused: Vec<Refused>,
+    content: Vec<u8>,
 }
 
 /// A line that was refused.
@@ -52,7 +53,7 @@ impl File {
         let expected = COLUMNS.join(",");
         let header = header.strip_prefix("\u{feff}".as_bytes()).unwrap_or(header);
         ensure!(header == expected.as_bytes(), "its first line has to be {expected}");
-        let mut file = File { hash, read: 0, lines: Vec::new(), refused: Vec::new() };
+        let mut file = File { hash, read: 0, lines: Vec::new(), refused: Vec::new(), content: bytes.to_vec() };
         for (number, raw) in numbered {
             file.read += 1;
             match Line::parse(number, raw) {
@@ -67,6 +68,13 @@ impl File {
     fn refuse(&mut self, number: u64, reason: Reason, raw: &[u8]) {
         let text = String::from_utf8_lossy(raw).into_owned();
         self.refused.push(Refused { number, reason: reason.to_string(), text });
+    }
+
+    /// The line with this number as it stands, without its line end; empty if there is none.
+    pub fn text(&self, number: u64) -> String {
+        let mut numbered = (1..).zip(physical_lines(&self.content));
+        let found = numbered.find(|(candidate, _)| *candidate == number);
+        found.map(|(_, raw)| String::from_utf8_lossy(raw).into_owned()).unwrap_or_default()
     }
 }
 
