@@ -3,3 +3,4 @@
 mod import_client;
 mod import_plan;
 mod testkit;
+mod tidy;
