@@ -39,8 +39,8 @@ pub enum Reason {
     BadDate,
     /// No invoice number.
     NoInvoice,
-    /// No stock code.
-    NoStockCode,
+    /// No stock code, or none that the API takes: longer than 64 characters, or with control characters.
+    BadStockCode,
     /// Quantity × price is more than the API takes.
     AmountTooLarge,
 }
@@ -61,7 +61,7 @@ impl Reason {
             Reason::WrongSign => "wrong_sign",
             Reason::BadDate => "bad_date",
             Reason::NoInvoice => "no_invoice",
-            Reason::NoStockCode => "no_stock_code",
+            Reason::BadStockCode => "bad_stock_code",
             Reason::AmountTooLarge => "amount_too_large",
         }
     }
@@ -80,7 +80,7 @@ pub struct Line {
     pub number: u64,
     /// The product's code, as spelled.
     pub stock_code: String,
-    /// The product's description without blanks around it; may be empty.
+    /// The product's description without blanks around it, cut to the 200 characters of a name; may be empty.
     pub description: String,
     /// Pieces; below zero for a cancellation, never zero.
     pub quantity: i64,
@@ -90,7 +90,7 @@ pub struct Line {
     pub price: i64,
     /// The customer's number, digits only.
     pub customer: String,
-    /// The customer's country, by name.
+    /// The customer's country, by name; may be empty.
     pub country: String,
 }
 
@@ -122,18 +122,18 @@ impl Line {
         if invoice.is_empty() {
             return Err(Reason::NoInvoice);
         }
-        if stock_code.is_empty() {
-            return Err(Reason::NoStockCode);
+        if stock_code.is_empty() || printable(stock_code, 64) != *stock_code {
+            return Err(Reason::BadStockCode);
         }
         let line = Line {
             number,
             stock_code: stock_code.clone(),
-            description: description.trim().to_owned(),
+            description: printable(description, 200),
             quantity,
             ordered_at,
             price,
             customer,
-            country: country.trim().to_owned(),
+            country: printable(country, 100),
         };
         if line.amount() > PENCE_MAX { Err(Reason::AmountTooLarge) } else { Ok(line) }
     }
@@ -153,6 +153,11 @@ fn split(raw: &[u8]) -> Result<[String; 8], Reason> {
     let record = reader.records().next().and_then(Result::ok).ok_or(Reason::Truncated)?;
     let fields: Vec<String> = record.iter().map(str::to_owned).collect();
     fields.try_into().map_err(|_wrong_count: Vec<String>| Reason::Truncated)
+}
+
+/// The first `length_max` characters of `text`, without blanks around it or control characters in it.
+fn printable(text: &str, length_max: usize) -> String {
+    text.trim().chars().filter(|character| !character.is_control()).take(length_max).collect()
 }
 
 fn parse_customer(text: &str) -> Result<String, Reason> {
@@ -232,7 +237,7 @@ mod tests {
             (b"C1,A,x,1,1/13,1.00,17850,UK", Reason::WrongSign),
             (b",,x,1,13/1/10 8:26,1.00,17850,UK", Reason::BadDate),
             (b",,x,1,12/1/10 8:26,1.00,17850,UK", Reason::NoInvoice),
-            (b"1,,x,1,12/1/10 8:26,1.00,17850,UK", Reason::NoStockCode),
+            (b"1,,x,1,12/1/10 8:26,1.00,17850,UK", Reason::BadStockCode),
             (b"1,A,x,9000000000000000000,12/1/10 8:26,1.00,17850,UK", Reason::AmountTooLarge),
         ];
         for (raw, reason) in table {

@@ -61,7 +61,8 @@ pub fn email(customer: &str) -> String {
 
 fn user(customer: &Customer<'_>) -> Value {
     let name = format!("Customer {}", customer.id);
-    json!({"email": email(customer.id), "name": name, "country": customer.country, "currencies": ["GBP"]})
+    let country = Some(customer.country).filter(|country| !country.is_empty());
+    json!({"email": email(customer.id), "name": name, "country": country, "currencies": ["GBP"]})
 }
 
 /// Creates a user unless the address is taken, which is how a second run finds it.
