@@ -1,5 +1,7 @@
 //! Every test that needs a database or several crates, in one binary.
 
+mod chaos;
+mod import;
 mod import_client;
 mod import_plan;
 mod testkit;
