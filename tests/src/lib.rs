@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod database;
+pub mod people;
 pub mod processes;
 pub mod random;
 pub mod retail;
