@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod api;
 pub mod db;
+pub mod import;
 pub mod ledger;
 pub mod migrate;
 pub mod up;
@@ -38,6 +39,8 @@ enum Command {
     #[command(hide = true)]
     WorkerChild(worker_child::WorkerChildArgs),
     Migrate(migrate::MigrateArgs),
+    /// Bring data in through the API.
+    Import(import::ImportArgs),
     Ledger(ledger::LedgerArgs),
     Db(db::DbArgs),
     Admin(admin::AdminArgs),
@@ -62,6 +65,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Api(args) => multi_threaded()?.block_on(api::run(args)),
         Command::WorkerChild(args) => multi_threaded()?.block_on(worker_child::run(args)),
         Command::Migrate(args) => single_threaded()?.block_on(migrate::run(args)),
+        Command::Import(args) => multi_threaded()?.block_on(import::run(args)),
         Command::Ledger(args) => single_threaded()?.block_on(ledger::run(args)),
         Command::Db(args) => db::run(args),
         Command::Admin(args) => single_threaded()?.block_on(admin::run(args)),
