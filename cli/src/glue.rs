@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-use crate::folder::Folder;
 
 /// Serves the API.
 pub(crate) async fn serve_api(
@@ -44,20 +42,4 @@ pub(crate) async fn run_jobs(
 /// Gives back the jobs of a process that died.
 pub(crate) async fn release_leases(_pool: PgPool, pid: u32) {
     tracing::debug!(pid, "jobs of a dead process are given back");
-}
-
-/// The administrator's first key; none where there is an administrator already.
-pub(crate) async fn set_up(_pool: &PgPool) -> Result<Option<String>> {
-    Ok(None)
-}
-
-/// Another key for the administrator.
-pub(crate) async fn create_admin_key(_pool: &PgPool, _name: &str) -> Result<String> {
-    bail!("not here yet")
-}
-
-/// Makes the ledger's signing key if there is none.
-pub(crate) fn signing_key(folder: &Folder) -> Result<()> {
-    let _ = folder.signing_key();
-    Ok(())
 }

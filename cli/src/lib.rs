@@ -8,6 +8,7 @@ pub mod commands;
 pub mod config;
 pub mod folder;
 mod glue;
+pub mod keys;
 pub mod migrations;
 pub mod postgres;
 pub mod telemetry;

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use domain::setup;
+use ledger::Book;
 
 use crate::config::DatabaseArgs;
-use crate::glue;
 
 /// Administer an installation.
 #[derive(Debug, Args)]
@@ -37,6 +38,9 @@ struct CreateKeyArgs {
 pub async fn run(args: AdminArgs) -> Result<ExitCode> {
     let AdminCommand::CreateKey(args) = args.command;
     let pool = args.database.pool("admin", 1)?;
-    println!("{}", glue::create_admin_key(&pool, &args.name).await?);
+    let mut connection = pool.acquire().await.context("connecting to the database")?;
+    let key = setup::create_admin_key(&mut connection, Book::MAIN, &args.name).await.context("making the key")?;
+    let key = key.context("there is no administrator yet: `bitnexus up` makes one")?;
+    println!("{}", key.reveal());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,6 @@
 //! `bitnexus api`: the role that serves HTTP.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -25,9 +24,6 @@ pub struct ApiArgs {
     /// How many database connections the API may have.
     #[arg(long, value_name = "N", env = "API_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: u32,
-    /// File with the ledger's signing key, to prove where checkpoints come from.
-    #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
-    signing_key_file: Option<PathBuf>,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }

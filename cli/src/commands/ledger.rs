@@ -1,13 +1,14 @@
 //! `bitnexus ledger`: looks after the ledger.
 
+mod new_key;
+mod verify;
+
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::config::DatabaseArgs;
-
-/// Check the ledger.
+/// Check the ledger, and make keys for it.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     #[command(subcommand)]
@@ -16,22 +17,17 @@ pub struct LedgerArgs {
 
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
-    /// Derive balances, running balances, hashes, root and signature again, and name every difference.
-    Verify(VerifyArgs),
-}
-
-#[derive(Debug, Args)]
-struct VerifyArgs {
-    #[command(flatten)]
-    database: DatabaseArgs,
+    Verify(verify::VerifyArgs),
+    NewKey(new_key::NewKeyArgs),
 }
 
 /// Does what is asked.
 ///
 /// # Errors
-/// When the database cannot be reached.
+/// As each command says.
 pub async fn run(args: LedgerArgs) -> Result<ExitCode> {
-    let LedgerCommand::Verify(args) = args.command;
-    let _pool = args.database.pool("ledger verify", 1)?;
-    bail!("not here yet")
+    match args.command {
+        LedgerCommand::Verify(args) => verify::run(args).await,
+        LedgerCommand::NewKey(args) => new_key::run(&args),
+    }
 }

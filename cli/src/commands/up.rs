@@ -5,6 +5,7 @@
 
 mod banner;
 mod checks;
+mod setup;
 mod system;
 
 use std::net::SocketAddr;

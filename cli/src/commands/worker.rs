@@ -1,6 +1,7 @@
 //! `bitnexus worker`: the role that runs jobs, a supervisor over worker processes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use workers::supervisor::{EXIT_GIVEN_UP, pool, signals};
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::telemetry::TelemetryArgs;
-use crate::{glue, telemetry};
+use crate::{glue, keys, telemetry};
 
 /// Where the workers' metrics are unless told otherwise.
 pub const METRICS_LISTEN: &str = "127.0.0.1:9464";
@@ -35,6 +36,9 @@ pub struct WorkerArgs {
     /// Address that the metrics page of all processes is served on.
     #[arg(long, value_name = "ADDRESS:PORT", env = "METRICS_LISTEN", default_value = METRICS_LISTEN)]
     metrics_listen: SocketAddr,
+    /// File with the key that signs the ledger's checkpoints; `bitnexus ledger new-key` makes one.
+    #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
+    signing_key_file: Option<PathBuf>,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }
@@ -47,6 +51,8 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;
+    let key_file = keys::file(args.signing_key_file.as_deref(), &args.database.dir)?;
+    keys::read(&key_file)?;
     let leases = args.database.pool("worker supervisor", 1)?;
     let acceptor = page::bind(args.metrics_listen).await;
     let acceptor =
@@ -54,7 +60,7 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     let grace = args.shutdown.timeout();
     let config = Config {
         processes: args.processes,
-        command: child_command(&args, telemetry)?,
+        command: child_command(&args, telemetry, key_file)?,
         grace,
         policy: Policy::default(),
         metrics: Arc::new(move || metrics.render()),
@@ -67,7 +73,11 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
 }
 
 /// The command of one worker process: this program again, which gets four fifths of the time to drain.
-fn child_command(args: &WorkerArgs, telemetry: &TelemetryArgs) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
+fn child_command(
+    args: &WorkerArgs,
+    telemetry: &TelemetryArgs,
+    key_file: PathBuf,
+) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
     let program = std::env::current_exe().context("finding this program")?;
     let (url, concurrency, telemetry) = (args.database.url()?, args.concurrency.to_string(), telemetry.clone());
     let drain = args.shutdown.timeout().mul_f64(0.8).as_secs_f64().to_string();
@@ -75,6 +85,7 @@ fn child_command(args: &WorkerArgs, telemetry: &TelemetryArgs) -> Result<Arc<dyn
         let mut command = Command::new(&program);
         command.args(["worker-child", "--slot"]).arg(slot.to_string());
         command.env("DATABASE_URL", &url).env("WORKER_CONCURRENCY", &concurrency).env("SHUTDOWN_TIMEOUT", &drain);
+        command.env("LEDGER_SIGNING_KEY_FILE", &key_file);
         telemetry.pass_on(&mut command);
         command
     }))

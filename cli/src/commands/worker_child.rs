@@ -1,5 +1,6 @@
 //! `bitnexus worker-child`: one worker process, started by `bitnexus worker` and not by people.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -23,6 +24,9 @@ pub struct WorkerChildArgs {
     /// How many jobs run at once.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8)]
     concurrency: u16,
+    /// File with the key that signs the ledger's checkpoints.
+    #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
+    signing_key_file: PathBuf,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }

@@ -5,21 +5,18 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep};
 use workers::supervisor::policy::Policy;
 use workers::supervisor::report::Event;
 use workers::supervisor::{ChildSpec, Kept, Supervisor};
 
-use super::{UpArgs, banner};
-use crate::config;
+use super::{UpArgs, banner, setup};
 use crate::folder::Folder;
 use crate::folder::running::Running;
-use crate::postgres::private::{DATABASE, Private};
+use crate::postgres::private::Private;
 use crate::telemetry::TelemetryArgs;
-use crate::{glue, migrations};
+use crate::{config, keys};
 
 /// How often to look whether a child is ready.
 const POLL: Duration = Duration::from_millis(10);
@@ -69,9 +66,9 @@ impl System {
     /// # Errors
     /// When something does not come up.
     pub(super) async fn run(&mut self, running: Running) -> Result<()> {
-        glue::signing_key(&self.folder)?;
+        keys::make_if_missing(&self.folder)?;
         let url = self.start_database().await?;
-        let admin_key = prepare_database(&url).await?;
+        let admin_key = setup::prepare_database(&url).await?;
         let database_url = self.private.is_some().then(|| url.clone());
         Running { database_url, ..running }.tell(&self.folder)?;
         self.start_api(&url);
@@ -114,7 +111,7 @@ impl System {
         self.private = Some(private.clone());
         self.kept.push(self.supervisor.keep(spec));
         self.wait_for_postgres(&private).await?;
-        create_database(&private).await?;
+        setup::create_database(&private).await?;
         Ok(url)
     }
 
@@ -187,30 +184,4 @@ impl System {
         }
         bail!("the api did not answer within {API_TIMEOUT:?}; what it logged is above")
     }
-}
-
-/// Makes our database in the private cluster, if it is not there.
-async fn create_database(private: &Private) -> Result<()> {
-    let mut connection =
-        PgConnection::connect_with(&private.options("postgres")).await.context("connecting to PostgreSQL")?;
-    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(DATABASE)
-        .fetch_one(&mut connection)
-        .await
-        .context("looking for our database")?;
-    if !exists {
-        let create = sqlx::AssertSqlSafe(format!("create database {DATABASE}"));
-        sqlx::raw_sql(create).execute(&mut connection).await.context("making our database")?;
-    }
-    connection.close().await.context("closing the connection")
-}
-
-/// Migrates, and sets a new installation up; the administrator's key, if there is a new one.
-async fn prepare_database(url: &str) -> Result<Option<String>> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(config::options(url)?).await;
-    let pool = pool.context("connecting to the database")?;
-    migrations::migrate(&pool).await.context("migrating the database")?;
-    let admin_key = glue::set_up(&pool).await?;
-    pool.close().await;
-    Ok(admin_key)
 }
