@@ -9,3 +9,4 @@ pub mod retail;
 pub mod scripted;
 pub mod service;
 pub mod state;
+pub mod wait;
