@@ -1,5 +1,13 @@
 //! Every test that needs a database or several crates, in one binary.
 
+mod chaos;
 mod domain;
+mod import;
+mod import_client;
+mod import_plan;
+mod supervisor;
 mod testkit;
 mod tidy;
+mod up;
+mod up_refusals;
+mod up_user;
