@@ -86,7 +86,7 @@ fn role(seen: &HashMap<u32, Seen>, pid: u32) -> Role {
         Role::Postgres
     } else if is(&pid, "api") {
         Role::Api
-    } else if is(&pid, "worker") && is(&parent, "worker") {
+    } else if is(&pid, "worker-child") {
         Role::Worker
     } else if is(&pid, "worker") {
         Role::Supervisor
