@@ -1,0 +1,1 @@
+//! Problems of the domain and of its database.
