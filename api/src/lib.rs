@@ -7,9 +7,14 @@
 //! What is deliberately absent: business rules (they are the domain's), running jobs, and posting to the ledger.
 
 mod app;
+mod body;
 mod edge;
+mod idempotency;
+mod json;
+mod page;
 mod probes;
 mod problem;
+mod reply;
 mod server;
 mod state;
 

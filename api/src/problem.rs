@@ -14,7 +14,8 @@ use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 pub(crate) use from_poem::from_poem;
-pub(crate) use schema::{FieldProblemView, ProblemView};
+pub(crate) use render::MEDIA_TYPE;
+pub(crate) use schema::ProblemView;
 
 /// At most so many field errors are listed; what comes after them is found when these are mended.
 const FIELD_PROBLEMS_MAX: usize = 100;

@@ -31,6 +31,11 @@ impl Context {
         let traceparent = request.header("traceparent").filter(|trace| is_traceparent(trace)).map(Arc::from);
         Context { request_id, traceparent, state }
     }
+
+    /// The context of a request behind the edge.
+    pub(crate) fn from(request: &Request) -> &Context {
+        request.extensions().get().expect("the edge gives every request its context")
+    }
 }
 
 fn is_request_id(id: &str) -> bool {
