@@ -1,3 +1,4 @@
 //! Every test that needs a database or several crates, in one binary.
 
 mod testkit;
+mod tidy;

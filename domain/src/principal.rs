@@ -1,0 +1,58 @@
+//! Who asks.
+
+use ledger::Book;
+
+use crate::ids::UserId;
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Running the service: sees everything, moves money for others.
+    Operator,
+    /// Only what is theirs.
+    User,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Role; 3] = [Role::Admin, Role::Operator, Role::User];
+
+    /// Its stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Admin => "admin",
+            Role::Operator => "operator",
+            Role::User => "user",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// An authenticated caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Principal {
+    /// The user whose credential it was.
+    pub user_id: UserId,
+    /// What the user may do.
+    pub role: Role,
+    /// The book that the user acts in.
+    pub book: Book,
+}
+
+impl Principal {
+    /// Whether the caller sees and moves what belongs to others.
+    pub fn is_staff(&self) -> bool {
+        matches!(self.role, Role::Admin | Role::Operator)
+    }
+
+    /// The owner that a query is limited to: none for staff.
+    pub(crate) fn only_owner(&self) -> Option<uuid::Uuid> {
+        (!self.is_staff()).then_some(self.user_id.0)
+    }
+}

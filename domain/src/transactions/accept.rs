@@ -1,0 +1,102 @@
+//! Accepts many requests at once: reads what the decisions need in a few statements, decides, saves in one.
+
+use std::collections::HashMap;
+
+use ledger::Book;
+use sqlx::PgConnection;
+
+use super::decide::{Decision, Facts, Named, decide, repeated};
+use super::{NewTransaction, Transaction, read, store};
+use crate::accounts::wallets;
+use crate::ids::{ProductId, UserId};
+use crate::principal::Principal;
+
+/// Decides and saves, in the caller's transaction; decisions come in the order of the requests, each by itself.
+///
+/// Every request has passed [`NewTransaction::validate`], and every caller acts in `book`. The caller enqueues a job
+/// for each accepted one in the same transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn accept(
+    conn: &mut PgConnection,
+    book: Book,
+    requests: &[(Principal, &NewTransaction)],
+) -> sqlx::Result<Vec<Decision>> {
+    let mut known = by_reference(conn, book, requests).await?;
+    let fresh: Vec<_> = requests.iter().filter(|request| existing(&known, request).is_none()).copied().collect();
+    let facts = gather(conn, book, &fresh).await?;
+    let decided: Vec<_> = fresh.iter().map(|(principal, new)| decide(principal, new, &facts)).collect();
+    let may_be_saved = fresh.iter().zip(&decided).filter_map(|(request, legs)| Some((*request, *legs.as_ref().ok()?)));
+    let mut saved = store::insert(conn, book, may_be_saved.collect()).await?.into_iter();
+    let mut decided = decided.into_iter();
+    let mut decisions: Vec<Option<Decision>> = Vec::with_capacity(requests.len());
+    for request in requests {
+        decisions.push(match existing(&known, request) {
+            Some(transaction) => Some(repeated(request.1, transaction)),
+            None => match decided.next().expect("each fresh request was decided") {
+                Err(refusal) => Some(Decision::Refused(refusal)),
+                Ok(_) => saved.next().expect("each accepted request was offered to the table").map(Decision::Accepted),
+            },
+        });
+    }
+    if decisions.iter().any(Option::is_none) {
+        // Somebody else saved the same reference in between, or the same batch names it twice.
+        known = by_reference(conn, book, requests).await?;
+    }
+    let late =
+        |request| repeated(request_of(request), existing(&known, request).expect("what stood in the way is there"));
+    Ok(requests.iter().zip(decisions).map(|(request, done)| done.unwrap_or_else(|| late(request))).collect())
+}
+
+/// Transactions by who made them and the reference that they were given.
+type Known = HashMap<(UserId, String), Transaction>;
+
+fn request_of<'a>(request: &(Principal, &'a NewTransaction)) -> &'a NewTransaction {
+    request.1
+}
+
+fn existing<'a>(known: &'a Known, (principal, new): &(Principal, &NewTransaction)) -> Option<&'a Transaction> {
+    let reference = new.reference.as_ref()?;
+    known.get(&(principal.user_id, reference.clone()))
+}
+
+/// The callers' transactions that have one of the requests' references.
+async fn by_reference(
+    conn: &mut PgConnection,
+    book: Book,
+    requests: &[(Principal, &NewTransaction)],
+) -> sqlx::Result<Known> {
+    let named = requests.iter().filter_map(|(principal, new)| Some((principal.user_id, new.reference.clone()?)));
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return Ok(Known::new());
+    }
+    let found = read::by_reference(conn, book, &named).await?;
+    let key = |transaction: &Transaction| {
+        (transaction.created_by, transaction.reference.clone().expect("it was found by its reference"))
+    };
+    Ok(found.into_iter().map(|transaction| (key(&transaction), transaction)).collect())
+}
+
+/// Reads what the decisions need to know.
+async fn gather(conn: &mut PgConnection, book: Book, requests: &[(Principal, &NewTransaction)]) -> sqlx::Result<Facts> {
+    let mut named = Named::of(requests.iter().map(request_of));
+    let mut facts = Facts::default();
+    if !named.originals.is_empty() {
+        let originals = read::by_id(conn, book, &named.originals).await?;
+        named.accounts.extend(originals.iter().flat_map(|original| [original.from, original.to]));
+        facts.originals = originals.into_iter().map(|original| (original.id, original)).collect();
+    }
+    if !named.products.is_empty() {
+        facts.products =
+            read::existing_products(conn, book, &named.products).await?.into_iter().map(ProductId).collect();
+    }
+    if !requests.is_empty() {
+        facts.wallets = wallets::by_account(conn, book, &named.accounts).await?;
+    }
+    if requests.iter().any(|(_, new)| new.from.is_none() || new.to.is_none()) {
+        facts.cash = wallets::cash(conn, book).await?;
+    }
+    Ok(facts)
+}

@@ -1,0 +1,177 @@
+//! The worker's side: what the ledger needs to record accepted transactions, and how its verdict is kept.
+
+use chrono::{DateTime, Utc};
+use ledger::posting::Posting;
+use ledger::{AccountId, Book, Leg, TransactionId};
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Kind, Status};
+
+/// A transaction that is to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToRecord {
+    /// The book that it is recorded in.
+    pub book: Book,
+    /// How far it has come; anything but pending means that there is nothing to do.
+    pub status: Status,
+    /// How far the transaction that it reverses has come.
+    pub original_status: Option<Status>,
+    /// The account that is debited.
+    pub from: AccountId,
+    /// The account that is credited.
+    pub to: AccountId,
+    /// In minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// What the ledger is asked to post.
+    pub posting: Posting,
+}
+
+/// A row of `app.transaction` with its original's status.
+struct Row {
+    book_id: i32,
+    id: Uuid,
+    kind: String,
+    from_account: Uuid,
+    to_account: Uuid,
+    amount: i64,
+    currency: String,
+    product_id: Option<Uuid>,
+    quantity: Option<i32>,
+    reverses: Option<Uuid>,
+    reference: Option<String>,
+    description: Option<String>,
+    effective_at: DateTime<Utc>,
+    metadata_salt: Vec<u8>,
+    status: String,
+    original_status: Option<String>,
+}
+
+/// What the ledger is to record, in the order in which it was accepted.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(conn: &mut PgConnection, shard: i16, ids: &[TransactionId]) -> sqlx::Result<Vec<ToRecord>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select wanted.book_id, wanted.id, wanted.kind, wanted.from_account, wanted.to_account, wanted.amount,
+                  wanted.currency, wanted.product_id, wanted.quantity, wanted.reverses, wanted.reference,
+                  wanted.description, wanted.effective_at, wanted.metadata_salt, wanted.status,
+                  original.status as "original_status?"
+           from app.transaction as wanted
+           left join app.transaction as original on original.shard = wanted.shard and original.id = wanted.reverses
+           where wanted.shard = $1 and wanted.id = any($2)
+           order by wanted.id"#,
+        shard,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| to_record(shard, row)).collect())
+}
+
+fn to_record(shard: i16, row: Row) -> ToRecord {
+    let status = |name: &str| Status::parse(name).expect("a check constraint holds the names of states");
+    let (from, to) = (AccountId(row.from_account), AccountId(row.to_account));
+    let amount = i128::from(row.amount);
+    let kind = Kind::parse(&row.kind).expect("a check constraint holds the names of kinds");
+    let posting = Posting {
+        id: TransactionId(row.id),
+        code: kind.code(),
+        legs: vec![Leg { account: from, amount: -amount }, Leg { account: to, amount }],
+        effective_at: row.effective_at,
+        reverses: row.reverses.map(TransactionId),
+        metadata_hash: metadata_hash(&row),
+    };
+    ToRecord {
+        book: Book { shard, id: row.book_id },
+        status: status(&row.status),
+        original_status: row.original_status.as_deref().map(status),
+        from,
+        to,
+        amount: row.amount,
+        currency: row.currency,
+        posting,
+    }
+}
+
+/// What stands in the ledger's leaf for the caller's words: SHA-256 over the salt and each field, length first, so that
+/// no two sets of fields give the same bytes. Erasing salt and words later leaves a hash that tells nothing.
+fn metadata_hash(row: &Row) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"bitnexus/transaction-metadata/v1");
+    let quantity = row.quantity.map(|quantity| quantity.to_string());
+    let product = row.product_id.map(|product| product.to_string());
+    let texts = [product, quantity, row.reference.clone(), row.description.clone()];
+    for field in std::iter::once(Some(row.metadata_salt.as_slice()))
+        .chain(texts.iter().map(|text| text.as_ref().map(|text| text.as_bytes())))
+    {
+        let length = field.map_or(u32::MAX, |bytes| u32::try_from(bytes.len()).expect("fields are short"));
+        hash.update(length.to_be_bytes());
+        hash.update(field.unwrap_or_default());
+    }
+    hash.finalize().into()
+}
+
+/// What the ledger said of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in the log.
+    Recorded {
+        /// Its place there.
+        seq: i64,
+        /// When it was recorded.
+        recorded_at: DateTime<Utc>,
+    },
+    /// It never will be.
+    Rejected {
+        /// The named refusal.
+        reason: String,
+    },
+}
+
+/// Keeps the verdicts, in the transaction of the ledger's own rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(conn: &mut PgConnection, shard: i16, verdicts: &[(TransactionId, Verdict)]) -> sqlx::Result<()> {
+    if verdicts.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = verdicts.iter().map(|(id, _)| id.0).collect();
+    let of = |verdict: &Verdict| match verdict {
+        Verdict::Recorded { seq, recorded_at } => (Some(*seq), Some(*recorded_at), None),
+        Verdict::Rejected { reason } => (None, None, Some(reason.clone())),
+    };
+    let (mut seqs, mut times, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    for (seq, time, reason) in verdicts.iter().map(|(_, verdict)| of(verdict)) {
+        seqs.push(seq);
+        times.push(time);
+        reasons.push(reason);
+    }
+    let settled = sqlx::query!(
+        "update app.transaction as wanted
+         set status = case when input.reason is null then 'recorded' else 'rejected' end,
+             seq = input.seq,
+             recorded_at = input.recorded_at,
+             reason = input.reason
+         from unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) as input (id, seq, recorded_at, reason)
+         where wanted.shard = $1
+           and wanted.id = any($2)
+           and wanted.id = input.id
+           and wanted.status = 'pending'",
+        shard,
+        &ids,
+        &seqs as &[Option<i64>],
+        &times as &[Option<DateTime<Utc>>],
+        &reasons as &[Option<String>],
+    )
+    .execute(conn)
+    .await?;
+    assert_eq!(settled.rows_affected(), verdicts.len() as u64, "each verdict is for a transaction that was pending");
+    Ok(())
+}
