@@ -2,7 +2,7 @@
 //!
 //! A handler, an extractor and the router all end in a [`Problem`]; the outermost layer gives it its request's id and writes it.
 
-mod from_domain;
+pub(crate) mod from_domain;
 mod from_poem;
 mod render;
 mod schema;

@@ -3,8 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobs::record_transaction::Submitter;
 use metrics_exporter_prometheus::PrometheusHandle;
+use queue::Notifier;
 use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+
+use crate::auth::Tokens;
+use crate::hashing::Hashing;
+use crate::problem::Problem;
+use crate::waiters::Waiters;
 
 /// Bounds on what one request may take.
 #[derive(Debug, Clone)]
@@ -36,13 +44,46 @@ impl Default for Limits {
     }
 }
 
-/// What every operation shares; cheap to clone.
-#[derive(Clone)]
+/// What the API is given to work with.
 pub struct ApiState {
     /// Connections to the database.
     pub pool: PgPool,
+    /// Writes transactions, many requests in one commit.
+    pub submitter: Submitter,
+    /// Wakes workers after a commit.
+    pub notifier: Notifier,
     /// Renders `/metrics`; none when another part of the process serves them.
     pub metrics: Option<PrometheusHandle>,
     /// Bounds on what one request may take.
-    pub limits: Arc<Limits>,
+    pub limits: Limits,
+}
+
+/// What the operations share: what was given, and what is kept between requests.
+pub(crate) struct Shared {
+    pub(crate) pool: PgPool,
+    pub(crate) submitter: Submitter,
+    pub(crate) notifier: Notifier,
+    pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) limits: Limits,
+    pub(crate) tokens: Tokens,
+    pub(crate) hashing: Hashing,
+    pub(crate) waiters: Waiters,
+}
+
+/// A share of it.
+pub(crate) type State = Arc<Shared>;
+
+impl Shared {
+    /// Begins with empty caches. Must be called within a tokio runtime: it starts the task that watches transactions.
+    pub(crate) fn new(given: ApiState) -> State {
+        let ApiState { pool, submitter, notifier, metrics, limits } = given;
+        let waiters = Waiters::spawn(pool.clone());
+        let (tokens, hashing) = (Tokens::default(), Hashing::default());
+        Arc::new(Shared { pool, submitter, notifier, metrics, limits, tokens, hashing, waiters })
+    }
+
+    /// A connection to read with.
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>, Problem> {
+        Ok(self.pool.acquire().await?)
+    }
 }

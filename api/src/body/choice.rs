@@ -1,6 +1,6 @@
-//! `choice!`: a field that is one of a few words.
+//! `choice!`: a value that is one of a few words, in a body, as a parameter or in an answer.
 
-/// Declares an enum of words with its schema and reader.
+/// Declares an enum of words with its schema, its reader and its writer.
 macro_rules! choice {
     (
         $(#[doc = $about:literal])+
@@ -22,9 +22,39 @@ macro_rules! choice {
                     _ => Err(("unknown_value", format!("This must be one of {}.", [$($word),+].join(", ")))),
                 }
             }
+
+            /// The word.
+            $vis fn word(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+
+            /// The value that the domain calls by this word.
+            #[track_caller]
+            $vis fn named(word: &str) -> Self {
+                Self::parse(word).unwrap_or_else(|_| unreachable!("{word} is missing among the words of the API"))
+            }
         }
 
         $crate::body::scalar::string_scalar!([] $name);
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+
+        impl poem_openapi::types::ToJSON for $name {
+            fn to_json(&self) -> Option<serde_json::Value> {
+                Some(self.word().into())
+            }
+        }
+
+        impl poem_openapi::types::ParseFromJSON for $name {
+            fn parse_from_json(value: Option<serde_json::Value>) -> poem_openapi::types::ParseResult<Self> {
+                let word = value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+                Self::parse(word).map_err(|(_code, detail)| poem_openapi::types::ParseError::custom(detail))
+            }
+        }
     };
 }
 
