@@ -38,6 +38,9 @@ pub enum Error {
     /// The `Idempotency-Key` was used with another body.
     #[error("this Idempotency-Key was used with another request body")]
     IdempotencyMismatch,
+    /// The service cannot answer now; whether the request had an effect is not known, and repeating it is safe.
+    #[error("the service is not available")]
+    Unavailable,
     /// The database failed; trying again may help.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::principal::Principal;
 
 /// What identifies a request that may be repeated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The operation that it was sent to.
     pub route: &'static str,
@@ -123,6 +123,33 @@ pub async fn finish(conn: &mut PgConnection, answers: &[(&Principal, &Key, Value
     .execute(conn)
     .await?;
     assert_eq!(written.rows_affected(), answers.len() as u64, "each key was claimed in this transaction");
+    Ok(())
+}
+
+/// Gives up keys that were claimed in this transaction and are not to be kept: the request may be sent again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn abandon(conn: &mut PgConnection, keys: &[(&Principal, &Key)]) -> sqlx::Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(keys);
+    let removed = sqlx::query!(
+        "delete from app.idempotency
+         where answer is null
+           and (shard, principal_id, route, key) in (
+               select input.shard, input.principal_id, input.route, input.key
+               from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[]) as input (shard, principal_id, route, key)
+           )",
+        &columns.shards,
+        &columns.principals,
+        &columns.routes,
+        &columns.keys,
+    )
+    .execute(conn)
+    .await?;
+    assert_eq!(removed.rows_affected(), keys.len() as u64, "each key was claimed in this transaction");
     Ok(())
 }
 

@@ -35,7 +35,7 @@ impl Role {
 }
 
 /// An authenticated caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Principal {
     /// The user whose credential it was.
     pub user_id: UserId,

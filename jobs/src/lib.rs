@@ -1,1 +1,41 @@
-//! Stub.
+//! The typed catalogue of jobs: one file each, with its payload, its policy, `submit` (what the API does, in one
+//! transaction) and `run` (what a worker does).
+
+pub mod categorize;
+pub mod open_wallets;
+pub mod publish_checkpoint;
+pub mod record_transaction;
+pub mod submitted;
+
+use std::sync::Arc;
+
+use ledger::keys::SigningKey;
+use queue::Registry;
+
+/// What jobs need besides the database.
+pub struct State {
+    /// Signs the ledger's checkpoints.
+    pub signing_key: SigningKey,
+}
+
+/// Every job that a worker can run.
+pub fn registry(state: State) -> Registry {
+    Registry::new()
+        .batch::<record_transaction::RecordTransaction>()
+        .job::<open_wallets::OpenWallets>()
+        .job::<categorize::Categorize>()
+        .job::<publish_checkpoint::PublishCheckpoint>()
+        .state(Arc::new(state))
+}
+
+/// The queue of everything that writes to the ledger.
+pub const LEDGER_QUEUE: &str = "ledger";
+
+/// The queue of work on users.
+pub const ACCOUNTS_QUEUE: &str = "accounts";
+
+/// The queue of work on products.
+pub const PRODUCTS_QUEUE: &str = "products";
+
+/// Every queue, most urgent first.
+pub const QUEUES: [&str; 3] = [LEDGER_QUEUE, ACCOUNTS_QUEUE, PRODUCTS_QUEUE];

@@ -1,0 +1,173 @@
+//! Records accepted transactions in the ledger, in batches, each exactly once.
+//!
+//! The ledger's rows, the transaction's verdict, its event and the job's completion are one commit, which carries the
+//! lease's fencing token: whoever lost the lease writes nothing.
+
+mod submitter;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::events::{self, Event};
+use domain::transactions::record::{self, ToRecord, Verdict};
+use domain::transactions::{Status, statuses};
+use ledger::posting::{self, Outcome};
+use ledger::{Book, TransactionId};
+use queue::{Batch, BatchJob, EnqueueError, JobError, Priority, Retry};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+pub use submitter::{Submission, Submitter};
+
+/// Records one accepted transaction.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RecordTransaction {
+    shard: i16,
+    transaction_id: Uuid,
+}
+
+/// How long a reversal waits for its original to be recorded.
+const ORIGINAL_PENDING: Duration = Duration::from_millis(250);
+
+impl BatchJob for RecordTransaction {
+    const KIND: &'static str = "ledger.record_transaction";
+    const QUEUE: &'static str = crate::LEDGER_QUEUE;
+    const PRIORITY: Priority = Priority::HIGH;
+    const RETRY: Retry = Retry::exponential(Duration::from_millis(100)).max_attempts(50);
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    const BATCH_MAX: usize = 1_000;
+
+    async fn run(batch: &mut Batch<'_, Self>) -> Result<(), JobError> {
+        let wanted: Vec<_> =
+            batch.items().iter().map(|item| (item.payload.shard, item.payload.transaction_id)).collect();
+        let positions: BTreeMap<_, _> = wanted.iter().enumerate().map(|(index, (_, id))| (*id, index)).collect();
+        let mut by_shard: BTreeMap<i16, Vec<TransactionId>> = BTreeMap::new();
+        for (shard, id) in wanted {
+            by_shard.entry(shard).or_default().push(TransactionId(id));
+        }
+        for (shard, ids) in by_shard {
+            let waiting = record_all(batch.tx().await?, shard, &ids).await?;
+            for id in waiting {
+                batch.set(positions[&id.0], Err(JobError::Snooze(ORIGINAL_PENDING)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Records what is still pending; returns what has to wait for the transaction that it reverses.
+async fn record_all(
+    conn: &mut PgConnection,
+    shard: i16,
+    ids: &[TransactionId],
+) -> Result<Vec<TransactionId>, JobError> {
+    let mut by_book: BTreeMap<Book, Vec<ToRecord>> = BTreeMap::new();
+    for wanted in record::load(conn, shard, ids).await? {
+        if wanted.status == Status::Pending {
+            by_book.entry(wanted.book).or_default().push(wanted);
+        }
+    }
+    let mut waiting = Vec::new();
+    for (book, wanted) in by_book {
+        waiting.extend(record_book(conn, book, wanted).await?);
+    }
+    Ok(waiting)
+}
+
+/// Records transactions of one book: ledger, verdicts, events and the wish for a checkpoint.
+async fn record_book(
+    conn: &mut PgConnection,
+    book: Book,
+    wanted: Vec<ToRecord>,
+) -> Result<Vec<TransactionId>, JobError> {
+    let postings: Vec<_> = wanted.iter().map(|wanted| wanted.posting.clone()).collect();
+    let outcomes = posting::post(conn, book, &postings).await.map_err(JobError::retry)?;
+    let mut settled = Vec::new();
+    let mut waiting = Vec::new();
+    for (wanted, outcome) in wanted.iter().zip(outcomes) {
+        match verdict(wanted, &outcome) {
+            Some(verdict) => settled.push((wanted, verdict)),
+            None => waiting.push(wanted.posting.id),
+        }
+    }
+    let waiting = settle_orphans(conn, book.shard, &wanted, waiting, &mut settled).await?;
+    let verdicts: Vec<_> = settled.iter().map(|(wanted, verdict)| (wanted.posting.id, verdict.clone())).collect();
+    record::settle(conn, book.shard, &verdicts).await?;
+    let events: Vec<Event> = settled.iter().map(|(wanted, verdict)| event(wanted, verdict)).collect();
+    events::publish(conn, book, &events).await?;
+    crate::publish_checkpoint::submit(conn, book).await.map_err(JobError::retry)?;
+    Ok(waiting)
+}
+
+/// What the ledger's answer means; none: not decided, because the original is not there yet.
+fn verdict(wanted: &ToRecord, outcome: &Outcome) -> Option<Verdict> {
+    let rejected = |reason: String| Some(Verdict::Rejected { reason });
+    match outcome {
+        Outcome::Created { seq, recorded_at } | Outcome::Exists { seq, recorded_at } => {
+            Some(Verdict::Recorded { seq: *seq, recorded_at: *recorded_at })
+        }
+        Outcome::ExistsWithDifferent(field) => rejected(format!("exists_with_different_{}", field.as_str())),
+        Outcome::Refused(refusal) if refusal.is_final() => rejected(refusal.as_str().to_owned()),
+        Outcome::Refused(_) if wanted.original_status == Some(Status::Rejected) => {
+            rejected("original_rejected".to_owned())
+        }
+        Outcome::Refused(_) => None,
+    }
+}
+
+/// A reversal whose original was rejected in this very batch will never find it: it is rejected as well.
+async fn settle_orphans<'a>(
+    conn: &mut PgConnection,
+    shard: i16,
+    wanted: &'a [ToRecord],
+    waiting: Vec<TransactionId>,
+    settled: &mut Vec<(&'a ToRecord, Verdict)>,
+) -> sqlx::Result<Vec<TransactionId>> {
+    if waiting.is_empty() {
+        return Ok(waiting);
+    }
+    let reversals: Vec<_> = wanted.iter().filter(|wanted| waiting.contains(&wanted.posting.id)).collect();
+    let originals: Vec<_> = reversals.iter().filter_map(|wanted| wanted.posting.reverses).collect();
+    let statuses: BTreeMap<_, _> = statuses(conn, shard, &originals).await?.into_iter().collect();
+    let is_orphan = |wanted: &ToRecord| {
+        let original = wanted.posting.reverses.expect("only reversals wait");
+        let here = settled
+            .iter()
+            .any(|(other, verdict)| other.posting.id == original && matches!(verdict, Verdict::Rejected { .. }));
+        here || statuses.get(&original) == Some(&Status::Rejected)
+    };
+    let (orphans, still): (Vec<&ToRecord>, Vec<&ToRecord>) =
+        reversals.into_iter().partition(|wanted| is_orphan(wanted));
+    let reason = || Verdict::Rejected { reason: "original_rejected".to_owned() };
+    settled.extend(orphans.into_iter().map(|orphan| (orphan, reason())));
+    Ok(still.into_iter().map(|wanted| wanted.posting.id).collect())
+}
+
+/// What followers are told.
+fn event(wanted: &ToRecord, verdict: &Verdict) -> Event {
+    let id = wanted.posting.id;
+    let (kind, seq, reason) = match verdict {
+        Verdict::Recorded { seq, .. } => ("transaction.recorded", Some(*seq), None),
+        Verdict::Rejected { reason } => ("transaction.rejected", None, Some(reason)),
+    };
+    let payload = json!({
+        "transaction_id": id.0,
+        "from": wanted.from.0,
+        "to": wanted.to.0,
+        "amount_minor": wanted.amount,
+        "currency": wanted.currency,
+        "seq": seq,
+        "reason": reason,
+    });
+    Event { topic: format!("transaction:{id}"), kind, payload }
+}
+
+/// A failure to enqueue, as the API's callers are told of it.
+pub(crate) fn enqueue_error(error: EnqueueError) -> domain::Error {
+    match error {
+        EnqueueError::Database(error) => domain::Error::Database(error),
+        other => unreachable!("payloads of ours are small and well formed: {other}"),
+    }
+}

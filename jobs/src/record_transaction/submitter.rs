@@ -1,0 +1,257 @@
+//! The API's half: many requests at once share a commit.
+//!
+//! Requests that arrive while the last commit is in flight are gathered and written together by a few statements; an
+//! idle service adds no delay. Each request still stands alone: its decisions, its idempotency key and its answer are
+//! its own, and a failure that only one causes is only its own.
+
+use std::collections::{BTreeMap, HashSet};
+
+use domain::idempotency::{self, Begin, Key};
+use domain::transactions::{Decision, NewTransaction, Transaction, accept};
+use domain::{Error, Principal};
+use ledger::Book;
+use queue::{BatchJob, NewJob, Notifier};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::{mpsc, oneshot};
+
+use super::RecordTransaction;
+use crate::submitted::{Repeatable, Submitted};
+
+/// Transactions that share a commit at most: enough that its cost is spread thin, few enough that nobody waits long.
+const GROUP_MAX: usize = 1_000;
+
+/// Submissions that may wait for a commit; whoever comes then waits for a place.
+const WAITING_MAX: usize = 4_096;
+
+/// One request: a single transaction or a batch, each decided by itself.
+#[derive(Debug)]
+pub struct Submission {
+    /// Who asks.
+    pub principal: Principal,
+    /// What is asked for; each has passed [`NewTransaction::validate`].
+    pub transactions: Vec<NewTransaction>,
+    /// How the answer is kept for the request's repetition.
+    pub repeatable: Option<Repeatable<[Decision]>>,
+    /// The request's W3C trace context, carried into the jobs.
+    pub trace: Option<String>,
+}
+
+type Answer = Result<Submitted<Vec<Decision>>, Error>;
+
+/// A request and where its answer goes.
+struct Waiting {
+    submission: Submission,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Takes requests from many tasks and writes them in groups.
+#[derive(Debug, Clone)]
+pub struct Submitter {
+    sender: mpsc::Sender<Waiting>,
+}
+
+impl Submitter {
+    /// Starts the task that writes; it ends when the last clone of the submitter is gone.
+    pub fn spawn(pool: PgPool, notifier: Notifier) -> Submitter {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(write_groups(pool, notifier, receiver));
+        Submitter { sender }
+    }
+
+    /// Decides and saves the request; returns after the commit.
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyMismatch`]; [`Error::Unavailable`] or [`Error::Database`] when it may or may not have been
+    /// saved: repeating it with the same key or the same references is safe.
+    pub async fn submit(&self, submission: Submission) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        self.sender.send(Waiting { submission, answer }).await.map_err(|_| Error::Unavailable)?;
+        answered.await.map_err(|_| Error::Unavailable)?
+    }
+}
+
+async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
+    let mut left_over = None;
+    loop {
+        let first = match left_over.take() {
+            Some(waiting) => waiting,
+            None => match receiver.recv().await {
+                Some(waiting) => waiting,
+                None => return,
+            },
+        };
+        let mut group = Group::of(first);
+        while left_over.is_none() && group.size < GROUP_MAX {
+            match receiver.try_recv() {
+                Ok(waiting) => left_over = group.add(waiting),
+                Err(_) => break,
+            }
+        }
+        metrics::histogram!("transactions_group_size").record(f64::from(u32::try_from(group.size).unwrap_or(u32::MAX)));
+        group.write(&pool, &notifier).await;
+    }
+}
+
+/// Requests that share a commit.
+struct Group {
+    waiting: Vec<Waiting>,
+    /// The idempotency keys among them: the same one twice has to wait for the next commit.
+    keys: HashSet<(Principal, Key)>,
+    /// How many transactions they hold.
+    size: usize,
+}
+
+impl Group {
+    fn of(first: Waiting) -> Group {
+        let mut group = Group { waiting: Vec::new(), keys: HashSet::new(), size: 0 };
+        let refused = group.add(first);
+        assert!(refused.is_none(), "an empty group takes anything");
+        group
+    }
+
+    /// Adds a request, or gives it back if it has to wait for this group's commit.
+    fn add(&mut self, waiting: Waiting) -> Option<Waiting> {
+        if let Some(repeatable) = &waiting.submission.repeatable
+            && !self.keys.insert((waiting.submission.principal, repeatable.key.clone()))
+        {
+            return Some(waiting);
+        }
+        self.size += waiting.submission.transactions.len();
+        self.waiting.push(waiting);
+        None
+    }
+
+    /// Writes the group in one commit and answers everybody in it.
+    async fn write(self, pool: &PgPool, notifier: &Notifier) {
+        let (submissions, answers): (Vec<_>, Vec<_>) =
+            self.waiting.into_iter().map(|waiting| (waiting.submission, waiting.answer)).unzip();
+        let written = commit(pool, notifier, &submissions).await;
+        match written {
+            Ok(results) => {
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // A caller that has gone away does not need its answer.
+                    let _ = answer.send(result);
+                }
+            }
+            // The database refused something that one of them brought: each by itself, so that only that one fails.
+            Err(error) if error.as_database_error().is_some() && submissions.len() > 1 => {
+                tracing::warn!(%error, requests = submissions.len(), "a shared commit failed; writing one by one");
+                for (answer, submission) in answers.into_iter().zip(submissions) {
+                    let _ = answer.send(alone(pool, notifier, submission).await);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, requests = submissions.len(), "a shared commit failed");
+                for answer in answers {
+                    let _ = answer.send(Err(Error::Unavailable));
+                }
+            }
+        }
+    }
+}
+
+async fn alone(pool: &PgPool, notifier: &Notifier, submission: Submission) -> Answer {
+    let mut results = commit(pool, notifier, &[submission]).await?;
+    results.pop().expect("one request, one answer")
+}
+
+/// Decides and saves all of them in one transaction.
+async fn commit(pool: &PgPool, notifier: &Notifier, submissions: &[Submission]) -> sqlx::Result<Vec<Answer>> {
+    let mut tx = pool.begin().await?;
+    let begun = begin(&mut tx, submissions).await?;
+    let fresh: Vec<&Submission> = submissions
+        .iter()
+        .zip(&begun)
+        .filter(|(_, begun)| matches!(begun, Ok(Begin::New)))
+        .map(|(one, _)| one)
+        .collect();
+    let mut decided = decide(&mut tx, &fresh).await?;
+    enqueue(&mut tx, &fresh, &decided).await?;
+    keep(&mut tx, &fresh, &decided).await?;
+    tx.commit().await?;
+    if decided.iter().flatten().any(|decision| matches!(decision, Decision::Accepted(_))) {
+        notifier.wake(RecordTransaction::QUEUE);
+    }
+    decided.reverse();
+    let answer = |begun| match begun {
+        Ok(Begin::New) => Ok(Submitted::Done(decided.pop().expect("each fresh request was decided"))),
+        Ok(Begin::Replay(kept)) => Ok(Submitted::Replayed(kept)),
+        Err(error) => Err(error),
+    };
+    Ok(begun.into_iter().map(answer).collect())
+}
+
+/// Claims the idempotency keys; a request without one is always new.
+async fn begin(conn: &mut PgConnection, submissions: &[Submission]) -> sqlx::Result<Vec<Result<Begin, Error>>> {
+    let keyed = |one: &'_ Submission| one.repeatable.is_some();
+    let keys: Vec<(&Principal, &Key)> = submissions
+        .iter()
+        .filter_map(|one| one.repeatable.as_ref().map(|repeatable| (&one.principal, &repeatable.key)))
+        .collect();
+    let mut begun = idempotency::begin(conn, &keys).await?.into_iter();
+    let next = |one| if keyed(one) { begun.next().expect("each key has an answer") } else { Ok(Begin::New) };
+    Ok(submissions.iter().map(next).collect())
+}
+
+/// Decides every transaction of every request, those of one book together.
+async fn decide(conn: &mut PgConnection, submissions: &[&Submission]) -> sqlx::Result<Vec<Vec<Decision>>> {
+    let mut decided: Vec<Vec<Decision>> = submissions.iter().map(|_| Vec::new()).collect();
+    let mut by_book: BTreeMap<Book, Vec<usize>> = BTreeMap::new();
+    for (index, submission) in submissions.iter().enumerate() {
+        by_book.entry(submission.principal.book).or_default().push(index);
+    }
+    for (book, indexes) in by_book {
+        let mut requests = Vec::new();
+        for submission in indexes.iter().map(|index| submissions[*index]) {
+            requests.extend(submission.transactions.iter().map(|new| (submission.principal, new)));
+        }
+        let mut decisions = accept(conn, book, &requests).await?.into_iter();
+        for index in indexes {
+            decided[index] = decisions.by_ref().take(submissions[index].transactions.len()).collect();
+        }
+    }
+    Ok(decided)
+}
+
+/// Enqueues a job for each accepted transaction; it has the transaction's id.
+async fn enqueue(conn: &mut PgConnection, submissions: &[&Submission], decided: &[Vec<Decision>]) -> sqlx::Result<()> {
+    let mut jobs = Vec::new();
+    for (submission, decisions) in submissions.iter().zip(decided) {
+        let accepted = decisions.iter().filter_map(|decision| match decision {
+            Decision::Accepted(transaction) => Some(transaction),
+            Decision::Exists(_) | Decision::Refused(_) => None,
+        });
+        jobs.extend(accepted.map(|transaction| job(submission, transaction)));
+    }
+    match queue::enqueue(conn, &jobs).await {
+        Ok(_) => Ok(()),
+        Err(queue::EnqueueError::Database(error)) => Err(error),
+        Err(other) => unreachable!("payloads of ours are small and well formed: {other}"),
+    }
+}
+
+fn job(submission: &Submission, transaction: &Transaction) -> NewJob {
+    let payload = RecordTransaction { shard: submission.principal.book.shard, transaction_id: transaction.id.0 };
+    let job = NewJob::batch(&payload).expect("the payload is plain data").id(transaction.id.0);
+    let job = job.actor(submission.principal.user_id.to_string());
+    match &submission.trace {
+        Some(trace) => job.trace(trace.clone()),
+        None => job,
+    }
+}
+
+/// Keeps the answers of the requests that may be repeated.
+async fn keep(conn: &mut PgConnection, submissions: &[&Submission], decided: &[Vec<Decision>]) -> sqlx::Result<()> {
+    let mut kept: Vec<(&Principal, &Key, Value)> = Vec::new();
+    let mut given_up: Vec<(&Principal, &Key)> = Vec::new();
+    for (submission, decisions) in submissions.iter().zip(decided) {
+        let Some(Repeatable { key, keep }) = &submission.repeatable else { continue };
+        match keep(decisions) {
+            Some(value) => kept.push((&submission.principal, key, value)),
+            None => given_up.push((&submission.principal, key)),
+        }
+    }
+    idempotency::finish(conn, &kept).await?;
+    idempotency::abandon(conn, &given_up).await
+}
