@@ -7,6 +7,7 @@
 pub(crate) mod choice;
 pub(crate) mod integer;
 pub(crate) mod list;
+pub(crate) mod money;
 pub(crate) mod object;
 pub(crate) mod read;
 pub(crate) mod scalar;

@@ -14,22 +14,23 @@ use poem::error::MethodNotAllowedError;
 use poem::http::header;
 use poem::{Endpoint, PathPattern, Request, Response};
 
-pub(crate) use context::Context;
+pub(crate) use context::{Context, Trace};
+pub(crate) use observe::describe as describe_metrics;
 pub(crate) use paths::Paths;
 
 use crate::problem::{Problem, from_poem};
-use crate::state::ApiState;
+use crate::state::State;
 
 /// Wraps the routes.
 pub(crate) struct Edge<E> {
     inner: E,
-    state: ApiState,
+    state: State,
     paths: Paths,
 }
 
 impl<E> Edge<E> {
     /// `paths` are the operations behind `inner`, for `Allow` and for refusing unknown query parameters.
-    pub(crate) fn new(inner: E, state: ApiState, paths: Paths) -> Edge<E> {
+    pub(crate) fn new(inner: E, state: State, paths: Paths) -> Edge<E> {
         Edge { inner, state, paths }
     }
 }

@@ -1,6 +1,9 @@
 //! The `Idempotency-Key` header.
 
+use domain::idempotency::Key;
+use jobs::submitted::Repeatable;
 use poem_openapi::registry::MetaSchema;
+use serde_json::Value;
 
 use crate::body::scalar::{Refused, string_scalar};
 
@@ -25,6 +28,16 @@ impl IdempotencyKey {
         }
         Err(("invalid_key", format!("This must have 1 to {LENGTH_MAX} printable ASCII characters and no spaces.")))
     }
+}
+
+/// How the answer to one operation is kept for its repetition.
+pub(crate) fn repeatable<T: ?Sized>(
+    key: Option<IdempotencyKey>,
+    route: &'static str,
+    fingerprint: [u8; 32],
+    keep: fn(&T) -> Option<Value>,
+) -> Option<Repeatable<T>> {
+    key.map(|IdempotencyKey(key)| Repeatable { key: Key { route, key, fingerprint }, keep })
 }
 
 #[cfg(test)]

@@ -7,16 +7,24 @@
 //! What is deliberately absent: business rules (they are the domain's), running jobs, and posting to the ledger.
 
 mod app;
+mod auth;
 mod body;
+mod documents;
 mod edge;
+mod found;
+mod hashing;
 mod idempotency;
 mod json;
 mod page;
+mod prefer;
 mod probes;
 mod problem;
 mod reply;
+mod routes;
 mod server;
 mod state;
+mod views;
+mod waiters;
 
 pub use app::endpoint;
 pub use problem::{FieldProblem, Place, Problem};

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use poem::http::Uri;
-use poem_openapi::Object;
+use poem_openapi::{ApiResponse, Object};
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 use serde::Serialize;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::body::integer::Integer;
 use crate::body::scalar::{Refused, string_scalar};
+use crate::reply::Reply;
 
 /// How many items a page has at most.
 pub(crate) type Limit = Integer<1, 200>;
@@ -30,13 +31,10 @@ pub(crate) struct Page<T: Type + ParseFromJSON + ToJSON> {
 }
 
 impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
-    /// A page from up to `limit + 1` rows: the one too many tells that there are more and is not shown.
-    pub(crate) fn of<R>(mut rows: Vec<R>, limit: Limit, cursor: impl Fn(&R) -> String, view: impl Fn(R) -> T) -> Page<T> {
-        let limit = usize::try_from(limit.0).expect("a limit is small and positive");
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| has_more).map(cursor);
-        Page { items: rows.into_iter().map(view).collect(), next_cursor, has_more }
+    /// A page of views, and the cursor to what comes after the last one.
+    pub(crate) fn of(items: Vec<T>, has_more: bool, cursor: impl Fn(&T) -> String) -> Page<T> {
+        let next_cursor = items.last().filter(|_| has_more).map(cursor);
+        Page { items, next_cursor, has_more }
     }
 
     /// The `Link` header (RFC 8288) to the next page of the list at `uri`.
@@ -45,6 +43,32 @@ impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
         let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after="));
         let query: String = kept.map(|pair| format!("{pair}&")).collect();
         Some(format!("<{}?{query}after={cursor}>; rel=\"next\"", uri.path()))
+    }
+}
+
+/// The domain's words for which page is asked for.
+pub(crate) fn page(after: Option<IdCursor>, limit: Option<Limit>) -> domain::page::Page {
+    let limit = limit.unwrap_or(LIMIT_DEFAULT).0;
+    domain::page::Page { after: after.map(|cursor| cursor.0), limit: u16::try_from(limit).expect("a limit is small") }
+}
+
+/// The answer that shows a page.
+#[derive(ApiResponse)]
+pub(crate) enum Listed<T: Type + ParseFromJSON + ToJSON> {
+    /// A page of the list.
+    #[oai(status = 200)]
+    Page(
+        Reply<Page<T>>,
+        /// The next page (RFC 8288), if there is one.
+        #[oai(header = "Link")]
+        Option<String>,
+    ),
+}
+
+impl<T: Type + ParseFromJSON + ToJSON + Serialize> Listed<T> {
+    /// Shows a page of the list at `uri`.
+    pub(crate) fn of(page: &Page<T>, uri: &Uri) -> Listed<T> {
+        Listed::Page(Reply::of(page), page.link(uri))
     }
 }
 
@@ -113,8 +137,7 @@ mod tests {
 
     #[test]
     fn a_link_keeps_the_filters() {
-        let page: Page<String> = Page::of(vec![1, 2, 3], Integer(2), |n| n.to_string(), |n| n.to_string());
-        assert_eq!((page.items.as_slice(), page.has_more), (&["1".to_owned(), "2".to_owned()][..], true));
+        let page = Page::of(vec!["1".to_owned(), "2".to_owned()], true, String::clone);
         let link = page.link(&Uri::from_static("/api/v1/things?limit=2&after=1&kind=x"));
         assert_eq!(link.as_deref(), Some("</api/v1/things?limit=2&kind=x&after=2>; rel=\"next\""));
     }

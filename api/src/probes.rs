@@ -6,7 +6,7 @@ use poem::http::{HeaderValue, header};
 use poem::{Response, get};
 
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::State;
 
 /// A database that takes longer than this to say hello is not ready for traffic.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -15,7 +15,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// Adds the probes to the routes.
-pub(crate) fn routes(route: poem::Route, state: &ApiState) -> poem::Route {
+pub(crate) fn routes(route: poem::Route, state: &State) -> poem::Route {
     let (ready, rendered) = (state.clone(), state.clone());
     route
         .at("/livez", get(poem::endpoint::make_sync(|_| text("ok\n"))))
@@ -24,7 +24,7 @@ pub(crate) fn routes(route: poem::Route, state: &ApiState) -> poem::Route {
 }
 
 /// Ready when the database answers.
-async fn readyz(state: ApiState) -> poem::Result<Response> {
+async fn readyz(state: State) -> poem::Result<Response> {
     let hello = sqlx::query("select 1").execute(&state.pool);
     match tokio::time::timeout(READY_TIMEOUT, hello).await {
         Ok(Ok(_)) => Ok(text("ok\n")),
@@ -32,7 +32,7 @@ async fn readyz(state: ApiState) -> poem::Result<Response> {
     }
 }
 
-fn metrics(state: &ApiState) -> poem::Result<Response> {
+fn metrics(state: &State) -> poem::Result<Response> {
     let Some(handle) = &state.metrics else { return Err(Problem::not_found().into()) };
     let mut response = text(handle.render());
     let exposition = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

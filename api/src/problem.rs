@@ -80,8 +80,12 @@ impl Problem {
 
     /// No token, or none that is valid.
     pub fn unauthorized(detail: &'static str) -> Problem {
-        let challenge = HeaderValue::from_static("Bearer realm=\"bitnexus\"");
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).header(header::WWW_AUTHENTICATE, challenge)
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).challenge()
+    }
+
+    /// Adds the challenge that RFC 9110 asks of every 401.
+    pub(crate) fn challenge(self) -> Problem {
+        self.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bitnexus\""))
     }
 
     /// The caller is known and may not do this.
@@ -99,6 +103,12 @@ impl Problem {
     pub fn unavailable(code: &'static str, detail: &'static str) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
             .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// Adds a wrong field.
+    pub fn error(mut self, error: FieldProblem) -> Problem {
+        self.errors.push(error);
+        self
     }
 
     /// Adds a response header.

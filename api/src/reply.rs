@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
@@ -9,6 +11,7 @@ use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::problem::{MEDIA_TYPE, Problem, ProblemView};
 
@@ -23,6 +26,12 @@ impl<T: Serialize> Reply<T> {
     pub(crate) fn of(resource: &T) -> Reply<T> {
         let bytes = serde_json::to_vec(resource).expect("a resource has string keys and no failing serializer");
         Reply { bytes, of: PhantomData }
+    }
+
+    /// A strong validator of the answer: the same bytes have the same tag.
+    pub(crate) fn tag(&self) -> String {
+        let digest = Sha256::digest(&self.bytes);
+        format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&digest[..16]))
     }
 
     /// An answer as it was given before and kept.

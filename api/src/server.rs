@@ -40,7 +40,7 @@ pub struct ApiConfig {
 /// # Errors
 /// When the socket has no address any more.
 pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let limits = config.state.limits.clone();
+    let limits = Arc::new(config.state.limits.clone());
     let endpoint = Arc::new(crate::app::endpoint(config.state).into_endpoint().map_to_response());
     let (stop, stopping) = watch::channel(());
     let server = Server { local: config.listener.local_addr()?, limits, endpoint, stopping };

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use poem::Request;
+use poem::{FromRequest, Request, RequestBody};
 use uuid::Uuid;
 
-use crate::state::ApiState;
+use crate::state::State;
 
 /// Longest id a client may choose for its request.
 const REQUEST_ID_LENGTH_MAX: usize = 128;
@@ -18,12 +18,12 @@ pub(crate) struct Context {
     /// The W3C trace context of the caller, if it sent a valid one.
     pub traceparent: Option<Arc<str>>,
     /// What every operation shares.
-    pub state: ApiState,
+    pub state: State,
 }
 
 impl Context {
     /// Takes over the client's request id and trace where they are well-formed, and makes an id otherwise.
-    pub(crate) fn of(request: &Request, state: ApiState) -> Context {
+    pub(crate) fn of(request: &Request, state: State) -> Context {
         let request_id = match request.header("x-request-id").filter(|id| is_request_id(id)) {
             Some(id) => id.into(),
             None => Uuid::now_v7().to_string().into(),
@@ -35,6 +35,15 @@ impl Context {
     /// The context of a request behind the edge.
     pub(crate) fn from(request: &Request) -> &Context {
         request.extensions().get().expect("the edge gives every request its context")
+    }
+}
+
+/// The caller's W3C trace context, for the jobs that the request leads to.
+pub(crate) struct Trace(pub(crate) Option<String>);
+
+impl<'a> FromRequest<'a> for Trace {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Trace> {
+        Ok(Trace(Context::from(request).traceparent.as_deref().map(str::to_owned)))
     }
 }
 

@@ -5,10 +5,8 @@ use std::time::Duration;
 use poem::Request;
 use poem::http::{StatusCode, header};
 
+use crate::prefer::Prefer;
 use crate::problem::Problem;
-
-/// The longest that `Prefer: wait` may hold a request.
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Refuses a request for a resource in anything but JSON.
 pub(crate) fn accepts_json(request: &Request) -> Result<(), Problem> {
@@ -29,29 +27,15 @@ fn is_json(range: &str) -> bool {
     matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json") && !refused
 }
 
-/// How long `Prefer: wait=N` (RFC 7240) asks the answer to be held, at most [`WAIT_MAX`]; zero without it.
+/// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.
 pub(crate) fn wait(request: &Request) -> Duration {
-    let preferences = request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let wait = preferences.flat_map(|list| list.split(',')).find_map(|preference| {
-        let (name, value) = preference.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').parse().ok())?
-    });
-    wait.map_or(Duration::ZERO, Duration::from_secs).min(WAIT_MAX)
+    let preference = request.header("prefer").and_then(|text| Prefer::parse(text).ok());
+    preference.and_then(|Prefer(wait)| wait).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn wait_is_read_and_bounded() {
-        let wait_of = |value: &str| wait(&Request::builder().header("prefer", value).finish()).as_secs();
-        assert_eq!(wait_of("wait=5"), 5);
-        assert_eq!(wait_of("respond-async, Wait = 7"), 7);
-        assert_eq!(wait_of("wait=999"), 30);
-        assert_eq!(wait_of("wait=-1"), 0);
-        assert_eq!(wait_of("return=minimal"), 0);
-    }
 
     #[test]
     fn json_must_not_be_ruled_out() {
