@@ -1,4 +1,5 @@
 //! Every test that needs a database or several crates, in one binary.
 
+mod domain;
 mod testkit;
 mod tidy;
