@@ -1,7 +1,7 @@
 //! The endpoint: operations, probes and documentation behind the edge.
 
 use poem::{Endpoint, IntoEndpoint, Response, Route};
-use poem_openapi::{OpenApi, OpenApiService};
+use poem_openapi::OpenApi;
 
 use crate::edge::{Edge, Paths};
 use crate::routes::operations;

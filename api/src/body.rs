@@ -72,7 +72,9 @@ fn check_content_type(request: &Request) -> Result<(), Problem> {
     let given = request.header(header::CONTENT_TYPE).unwrap_or_default();
     let mut parts = given.split(';').map(|part| part.trim().to_ascii_lowercase());
     let is_json = parts.next().is_some_and(|media| media == "application/json");
-    let is_utf8 = |part: &String| !part.starts_with("charset=") || part.trim_start_matches("charset=").trim_matches('"') == "utf-8";
+    let is_utf8 = |part: &String| {
+        !part.starts_with("charset=") || part.trim_start_matches("charset=").trim_matches('"') == "utf-8"
+    };
     if is_json && parts.all(|part| is_utf8(&part)) {
         return Ok(());
     }
@@ -89,7 +91,9 @@ async fn receive(body: poem::Body, limits: &crate::Limits, is_batch: bool) -> Re
             let detail = format!("The body is longer than the {bytes_max} bytes this operation takes.");
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
         }
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended before it was complete.")),
+        Ok(Err(_)) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended before it was complete."))
+        }
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body took too long to arrive.")),
     }
 }

@@ -21,10 +21,7 @@ pub(crate) struct Hashing {
 
 impl Default for Hashing {
     fn default() -> Hashing {
-        Hashing {
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            line: Arc::new(Semaphore::new(AT_ONCE + WAITING_MAX)),
-        }
+        Hashing { at_once: Arc::new(Semaphore::new(AT_ONCE)), line: Arc::new(Semaphore::new(AT_ONCE + WAITING_MAX)) }
     }
 }
 
@@ -32,7 +29,8 @@ impl Hashing {
     /// Runs `work` on a blocking thread when its turn comes. It goes on if the caller goes away, and keeps its turn until it ends.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
         let place = self.line.clone().try_acquire_owned();
-        let place = place.map_err(|_| Problem::unavailable("busy", "Too many passwords are being checked; try again."))?;
+        let place =
+            place.map_err(|_| Problem::unavailable("busy", "Too many passwords are being checked; try again."))?;
         let turn = self.at_once.clone().acquire_owned().await.expect("the semaphore is never closed");
         let work = move || {
             let _held = (place, turn);

@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use poem::http::Uri;
-use poem_openapi::{ApiResponse, Object};
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
+use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -40,7 +40,8 @@ impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
     /// The `Link` header (RFC 8288) to the next page of the list at `uri`.
     pub(crate) fn link(&self, uri: &Uri) -> Option<String> {
         let cursor = self.next_cursor.as_ref()?;
-        let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after="));
+        let kept =
+            uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after="));
         let query: String = kept.map(|pair| format!("{pair}&")).collect();
         Some(format!("<{}?{query}after={cursor}>; rel=\"next\"", uri.path()))
     }
@@ -119,7 +120,9 @@ const CURSOR_LENGTH_MAX: usize = 200;
 
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], Refused> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| ("invalid_cursor", "This is no cursor of this list: take next_cursor from a page of it.".to_owned()))
+    bytes.ok_or_else(|| {
+        ("invalid_cursor", "This is no cursor of this list: take next_cursor from a page of it.".to_owned())
+    })
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ mod tests {
     fn declared<T: OpenApi>(_: impl FnOnce(&State) -> T) -> Vec<String> {
         let paths = T::meta().into_iter().flat_map(|api| api.paths);
         let route = |path: poem_openapi::registry::MetaPath| {
-            let of = move |operation: poem_openapi::registry::MetaOperation| format!("{} {}", operation.method, path.path);
+            let of =
+                move |operation: poem_openapi::registry::MetaOperation| format!("{} {}", operation.method, path.path);
             path.operations.into_iter().map(of).collect::<Vec<_>>()
         };
         paths.flat_map(route).collect()

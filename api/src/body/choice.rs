@@ -27,15 +27,15 @@ macro_rules! choice {
             $vis fn word(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
             }
-
-            /// The value that the domain calls by this word.
-            #[track_caller]
-            $vis fn named(word: &str) -> Self {
-                Self::parse(word).unwrap_or_else(|_| unreachable!("{word} is missing among the words of the API"))
-            }
         }
 
         $crate::body::scalar::string_scalar!([] $name);
+
+        impl $crate::body::choice::Choice for $name {
+            fn of_word(word: &str) -> Option<Self> {
+                Self::parse(word).ok()
+            }
+        }
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -59,3 +59,14 @@ macro_rules! choice {
 }
 
 pub(crate) use choice;
+
+/// A value that is one of a few words.
+pub(crate) trait Choice: Sized {
+    /// The value of this word.
+    fn of_word(word: &str) -> Option<Self>;
+
+    /// The value that the domain calls by this word.
+    fn named(word: &str) -> Self {
+        Self::of_word(word).unwrap_or_else(|| unreachable!("{word} is missing among the words of the API"))
+    }
+}

@@ -50,7 +50,8 @@ impl<T: FromJson, const MIN: usize, const MAX: usize> FromJson for List<T, MIN, 
             return reader.fail("too_few_items", format!("This needs at least {MIN} items."));
         }
         if items.len() > MAX {
-            return reader.fail("too_many_items", format!("This has {} items; at most {MAX} are allowed.", items.len()));
+            return reader
+                .fail("too_many_items", format!("This has {} items; at most {MAX} are allowed.", items.len()));
         }
         let length = items.len();
         let read = |(index, item)| reader.in_item(index, |reader| T::from_json(item, reader));

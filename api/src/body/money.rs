@@ -23,7 +23,8 @@ impl CurrencyCode {
     }
 
     fn parse(text: &str) -> Result<CurrencyCode, Refused> {
-        let refused = |_| ("unknown_currency", "This must be a currency of ISO 4217 in capitals, as in GBP.".to_owned());
+        let refused =
+            |_| ("unknown_currency", "This must be a currency of ISO 4217 in capitals, as in GBP.".to_owned());
         Currency::parse(text).map(CurrencyCode).map_err(refused)
     }
 }
@@ -90,7 +91,10 @@ impl FromJson for MoneyField {
     fn from_json(json: Json<'_>, reader: &mut Reader) -> Option<MoneyField> {
         let Amount { amount: AmountText(amount), currency: CurrencyCode(currency) } = Amount::from_json(json, reader)?;
         let parsed = Money::parse(&amount, currency).map_err(|error| refused(&error, currency));
-        parsed.map(MoneyField).map_err(|(code, detail)| reader.in_field("amount", |reader| reader.fail::<()>(code, detail))).ok()
+        parsed
+            .map(MoneyField)
+            .map_err(|(code, detail)| reader.in_field("amount", |reader| reader.fail::<()>(code, detail)))
+            .ok()
     }
 }
 
@@ -119,7 +123,8 @@ mod tests {
 
     #[test]
     fn money_is_exact_or_refused_by_name() {
-        let read = |text: &str| parsed::<MoneyField>(text).map(|money| money.0.minor).map_err(|problem| problem.to_string());
+        let read =
+            |text: &str| parsed::<MoneyField>(text).map(|money| money.0.minor).map_err(|problem| problem.to_string());
         assert_eq!(read(r#"{"amount":"12.5","currency":"GBP"}"#), Ok(1250));
         for wrong in [
             r#"{"amount":12.5,"currency":"GBP"}"#,

@@ -105,7 +105,9 @@ impl<'a> Members<'a> {
     /// The members of a value that must be an object.
     pub(crate) fn of(json: Json<'a>, reader: &mut Reader) -> Option<Members<'a>> {
         match json {
-            Json::Object(members) => Some(Members(members.into_iter().map(|(name, json)| (name, Some(json))).collect())),
+            Json::Object(members) => {
+                Some(Members(members.into_iter().map(|(name, json)| (name, Some(json))).collect()))
+            }
             other => reader.wrong_type("an object", &other),
         }
     }
@@ -125,7 +127,9 @@ impl<'a> Members<'a> {
             let is_known = known.contains(&name.as_ref());
             reader.in_field(name.into_owned(), |reader| match is_known {
                 true => reader.fail::<()>("duplicate_field", "This field is given more than once."),
-                false => reader.fail("unknown_field", format!("There is no such field; there are {}.", known.join(", "))),
+                false => {
+                    reader.fail("unknown_field", format!("There is no such field; there are {}.", known.join(", ")))
+                }
             });
         }
     }

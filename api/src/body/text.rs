@@ -76,7 +76,8 @@ impl Id {
     }
 
     fn parse(text: &str) -> Result<Id, Refused> {
-        let refused = || ("invalid_uuid", "This must be a UUID, as in 0197a4c2-7c1e-7d3a-9f57-1f6f6d1f2a00.".to_owned());
+        let refused =
+            || ("invalid_uuid", "This must be a UUID, as in 0197a4c2-7c1e-7d3a-9f57-1f6f6d1f2a00.".to_owned());
         // The parser also takes braces, URNs and bare hex; an id has one spelling here.
         if text.len() != 36 { Err(refused()) } else { Uuid::try_parse(text).map(Id).map_err(|_| refused()) }
     }
@@ -97,7 +98,8 @@ impl Time {
         let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
         // PostgreSQL knows no year before 4713 BC and our neighbours none with other than four digits.
         let time = time.filter(|time| (1..=9999).contains(&chrono::Datelike::year(time)));
-        time.map(Time).ok_or_else(|| ("invalid_time", "This must be an RFC 3339 time, as in 2026-01-31T09:30:00Z.".to_owned()))
+        time.map(Time)
+            .ok_or_else(|| ("invalid_time", "This must be an RFC 3339 time, as in 2026-01-31T09:30:00Z.".to_owned()))
     }
 }
 

@@ -74,7 +74,8 @@ fn schemas(schemas: &mut Value, closed: &BTreeSet<String>) {
 
 /// 3.0 forbids words beside `$ref`, so poem wraps it in an `allOf` with the description; 3.1 allows them.
 fn join_reference(schema: &mut Value) {
-    let reference = schema["allOf"].as_array().and_then(|parts| parts.iter().find_map(|part| part.get("$ref"))).cloned();
+    let reference =
+        schema["allOf"].as_array().and_then(|parts| parts.iter().find_map(|part| part.get("$ref"))).cloned();
     if let (Some(reference), Some(members)) = (reference, schema.as_object_mut()) {
         members.remove("allOf");
         members.insert("$ref".to_owned(), reference);

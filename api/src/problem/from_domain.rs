@@ -80,6 +80,9 @@ mod tests {
     #[test]
     fn a_lost_database_is_ours_to_excuse_and_a_bug_is_not_shown() {
         assert_eq!(Problem::from(sqlx::Error::PoolTimedOut).status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(Problem::from(sqlx::Error::ColumnNotFound("secret".into())).status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(
+            Problem::from(sqlx::Error::ColumnNotFound("secret".into())).status(),
+            StatusCode::INTERNAL_SERVER_ERROR
+        );
     }
 }

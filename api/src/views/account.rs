@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::accounts::Wallet;
+use ledger::Currency;
 use ledger::accounts::Account;
 use ledger::history::Entry;
-use ledger::Currency;
 use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;

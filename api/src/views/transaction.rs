@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::money::MoneyView;
-use crate::body::choice::choice;
+use crate::body::choice::{Choice, choice};
 
 choice! {
     /// What a transaction is for.
@@ -117,6 +117,8 @@ mod tests {
     #[test]
     fn the_api_has_a_word_for_each_of_the_domain() {
         transactions::Kind::ALL.iter().for_each(|kind| assert_eq!(Kind::named(kind.as_str()).word(), kind.as_str()));
-        transactions::Status::ALL.iter().for_each(|status| assert_eq!(Status::named(status.as_str()).word(), status.as_str()));
+        transactions::Status::ALL
+            .iter()
+            .for_each(|status| assert_eq!(Status::named(status.as_str()).word(), status.as_str()));
     }
 }

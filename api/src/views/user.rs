@@ -6,7 +6,7 @@ use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::body::choice::choice;
+use crate::body::choice::{Choice, choice};
 
 choice! {
     /// What a user may do.

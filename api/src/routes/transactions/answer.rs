@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use domain::transactions::{Decision, Refusal, Transaction, find_many};
 use domain::Principal;
+use domain::transactions::{Decision, Refusal, Transaction, find_many};
 use ledger::TransactionId;
 use poem::http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};

@@ -30,7 +30,11 @@ impl Operation for CreateTransaction {
         refusals::BODY,
         refusals::IDEMPOTENT,
         REFUSALS,
-        &[Refusal { status: 503, code: "unavailable", when: "Whether it was saved is not known; repeating it is safe." }],
+        &[Refusal {
+            status: 503,
+            code: "unavailable",
+            when: "Whether it was saved is not known; repeating it is safe.",
+        }],
         refusals::ANY,
     ];
 }

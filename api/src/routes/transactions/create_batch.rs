@@ -1,7 +1,7 @@
 //! `POST /api/v1/transactions/batch`
 
 use domain::Error;
-use domain::transactions;
+use domain::transactions::{self, Transaction};
 use jobs::record_transaction::Submission;
 use jobs::submitted::Submitted;
 use poem_openapi::param::Header;
@@ -30,7 +30,11 @@ impl Operation for CreateTransactionBatch {
         refusals::SIGNED_IN,
         refusals::BODY,
         refusals::IDEMPOTENT,
-        &[Refusal { status: 503, code: "unavailable", when: "Whether it was saved is not known; repeating it is safe." }],
+        &[Refusal {
+            status: 503,
+            code: "unavailable",
+            when: "Whether it was saved is not known; repeating it is safe.",
+        }],
         refusals::ANY,
     ];
 }
@@ -165,14 +169,13 @@ fn checked(batch: NewTransactionBatch) -> Result<Vec<transactions::NewTransactio
 
 fn result(decided: Vec<Decided>) -> BatchResult {
     let items: Vec<BatchItem> = (0..).zip(decided).map(|(index, decided)| item(index, decided)).collect();
-    let count = |outcome| (0..).zip(items.iter().filter(|item| item.outcome == outcome)).map(|(n, _): (u32, _)| n + 1).last();
-    let count = |outcome| count(outcome).unwrap_or(0);
+    let count = |outcome| items.iter().filter(|item| item.outcome == outcome).map(|_| 1).sum();
     let (accepted, exists, refused) = (count(Outcome::Accepted), count(Outcome::Exists), count(Outcome::Refused));
     BatchResult { items, accepted, exists, refused }
 }
 
 fn item(index: u32, decided: Decided) -> BatchItem {
-    let there = |outcome, transaction| BatchItem {
+    let there = |outcome, transaction: &Transaction| BatchItem {
         index,
         outcome,
         transaction: Some(TransactionView::from(transaction)),
