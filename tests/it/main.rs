@@ -5,6 +5,8 @@ mod domain;
 mod import;
 mod import_client;
 mod import_plan;
+mod ledger_kit;
+mod ledger_posting;
 mod supervisor;
 mod testkit;
 mod tidy;
