@@ -111,10 +111,10 @@ pub enum EnqueueError {
 }
 impl NewJob {
     pub fn of<J: Job>(_: &J) -> Result<Self, EnqueueError> {
-        unimplemented!()
+        Ok(NewJob { id: Uuid::now_v7() })
     }
     pub fn batch<J: BatchJob>(_: &J) -> Result<Self, EnqueueError> {
-        unimplemented!()
+        Ok(NewJob { id: Uuid::now_v7() })
     }
     pub fn id(self, _: Uuid) -> Self {
         self
@@ -137,7 +137,7 @@ pub struct Enqueued {
     pub created: bool,
 }
 pub async fn enqueue(_: &mut PgConnection, _: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
-    unimplemented!()
+    Ok(vec![])
 }
 #[derive(Debug, Clone)]
 pub struct Notifier;
@@ -163,6 +163,6 @@ impl Registry {
     }
 }
 pub mod inspect { use super::*;
-pub struct AttemptError { pub attempt: i32, pub error: String, pub at: DateTime<Utc> }
-pub struct JobView { pub id: Uuid, pub kind: String, pub queue: String, pub state: String, pub priority: i16, pub attempt: i32, pub max_attempts: i32, pub run_at: DateTime<Utc>, pub created_at: DateTime<Utc>, pub started_at: Option<DateTime<Utc>>, pub finished_at: Option<DateTime<Utc>>, pub errors: Vec<AttemptError>, pub actor: Option<String>, pub progress: Option<serde_json::Value>, pub result: Option<serde_json::Value> }
+pub struct AttemptError { pub attempt: i16, pub error: String, pub at: DateTime<Utc> }
+pub struct JobView { pub id: Uuid, pub kind: String, pub queue: String, pub state: String, pub priority: i16, pub attempt: i16, pub max_attempts: i16, pub run_at: DateTime<Utc>, pub created_at: DateTime<Utc>, pub started_at: Option<DateTime<Utc>>, pub finished_at: Option<DateTime<Utc>>, pub errors: Vec<AttemptError>, pub actor: Option<String>, pub dead_reason: Option<String>, pub progress: Option<serde_json::Value>, pub result: Option<serde_json::Value> }
 pub async fn find(_: &mut PgConnection, _: i16, _: Uuid) -> sqlx::Result<Option<JobView>> { Ok(None) } }
