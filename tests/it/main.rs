@@ -1,6 +1,14 @@
 //! Every test that needs a database or several crates, in one binary.
 
 mod api;
+mod chaos;
 mod domain;
+mod import;
+mod import_client;
+mod import_plan;
+mod supervisor;
 mod testkit;
 mod tidy;
+mod up;
+mod up_refusals;
+mod up_user;

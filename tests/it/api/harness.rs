@@ -178,7 +178,11 @@ impl Caller {
         assert!(answer.header("x-request-id").is_some());
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         let path = path.split('?').next().unwrap();
-        let Some(operation) = self.operation(path, &method.as_str().to_lowercase()) else { return };
+        let Some(operation) = self.operation(path, &method.as_str().to_lowercase()) else {
+            let routed = !["no_such_route", "method_not_allowed"].iter().any(|code| answer.text.contains(code));
+            assert!(!(routed && path.starts_with("/api/")), "{method} {path} is not in the document");
+            return;
+        };
         let response = &operation["responses"][answer.status.as_str()];
         assert!(response.is_object(), "{method} {path} may not answer {}: {}", answer.status, answer.text);
         let media = answer.header("content-type").unwrap_or_default();
