@@ -1,5 +1,6 @@
 //! Every test that needs a database or several crates, in one binary.
 
+mod api;
 mod chaos;
 mod domain;
 mod import;
