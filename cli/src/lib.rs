@@ -1,4 +1,14 @@
 //! What the `bitnexus` binary is made of: roles, operator commands, configuration and the private PostgreSQL.
+//!
+//! `commands` holds one file a command; each has its flags, their environment variables and their help beside the code
+//! that uses them. Everything else here serves them: `config` what several share, `telemetry` logs and metrics,
+//! `folder` the state that `bitnexus up` keeps, `postgres` the server that it brings along.
 
+pub mod commands;
+pub mod config;
+pub mod folder;
+mod glue;
+pub mod keys;
 pub mod migrations;
 pub mod postgres;
+pub mod telemetry;

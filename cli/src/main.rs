@@ -1,3 +1,7 @@
 //! The `bitnexus` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::commands::main()
+}

@@ -15,7 +15,7 @@ pub enum Submitted<T> {
 }
 
 /// How the answer to a request is kept for its repetition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Repeatable<T: ?Sized> {
     /// What identifies the request.
     pub key: Key,

@@ -1,127 +1,33 @@
-//! Stub.
-#![allow(missing_docs, clippy::all)]
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Book {
-    pub shard: i16,
-    pub id: i32,
-}
-impl Book {
-    pub const MAIN: Book = Book { shard: 0, id: 1 };
-}
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Currency(u8);
-#[derive(Debug)]
-pub struct UnknownCurrency;
-impl Currency {
-    pub const GBP: Currency = Currency(0);
-    pub const EUR: Currency = Currency(1);
-    pub const USD: Currency = Currency(2);
-    pub fn parse(_: &str) -> Result<Currency, UnknownCurrency> {
-        Ok(Self::GBP)
-    }
-    pub fn code(&self) -> &'static str {
-        "GBP"
-    }
-}
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Money {
-    pub minor: i128,
-    pub currency: Currency,
-}
-macro_rules! id {
-    ($n:ident) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $n(pub Uuid);
-        impl std::fmt::Display for $n {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    };
-}
-id!(AccountId);
-id!(TransactionId);
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leg {
-    pub account: AccountId,
-    pub amount: i128,
-}
-pub mod posting {
-    use super::*;
-    pub use crate::outcome::*;
-    pub use crate::stub_post as post;
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Posting {
-        pub id: TransactionId,
-        pub code: u16,
-        pub legs: Vec<Leg>,
-        pub effective_at: DateTime<Utc>,
-        pub reverses: Option<TransactionId>,
-        pub metadata_hash: [u8; 32],
-    }
-}
-pub mod accounts {
-    use super::*;
-    pub enum Overdraft {
-        Allowed,
-        Forbidden,
-    }
-    pub struct NewAccount {
-        pub id: AccountId,
-        pub currency: Currency,
-        pub overdraft: Overdraft,
-    }
-    pub async fn open(_: &mut sqlx::PgConnection, _: Book, _: &[NewAccount]) -> sqlx::Result<()> {
-        Ok(())
-    }
-}
-impl posting::Posting {}
-pub mod keys {
-    pub struct SigningKey;
-}
-pub mod checkpoint {
-    use super::*;
-    pub struct Checkpoint {
-        pub size: i64,
-    }
-    pub async fn sign_head(
-        _: &mut sqlx::PgConnection,
-        _: Book,
-        _: &keys::SigningKey,
-    ) -> sqlx::Result<Option<Checkpoint>> {
-        Ok(None)
-    }
-}
-pub mod outcome {
-    use super::*;
-    pub enum Outcome {
-        Created { seq: i64, recorded_at: DateTime<Utc> },
-        Exists { seq: i64, recorded_at: DateTime<Utc> },
-        ExistsWithDifferent(Field),
-        Refused(Refusal),
-    }
-    pub struct Field;
-    impl Field {
-        pub fn as_str(&self) -> &'static str {
-            ""
-        }
-    }
-    pub struct Refusal;
-    impl Refusal {
-        pub fn as_str(&self) -> &'static str {
-            ""
-        }
-        pub fn is_final(&self) -> bool {
-            true
-        }
-    }
-}
-pub async fn stub_post(
-    _: &mut sqlx::PgConnection,
-    _: Book,
-    _: &[posting::Posting],
-) -> sqlx::Result<Vec<outcome::Outcome>> {
-    Ok(vec![])
-}
+//! The ledger: double-entry postings, each a leaf of an RFC 6962 Merkle log, written by one writer per book.
+//!
+//! Everything is done on the caller's connection and in the caller's transaction, so that a posting commits together with
+//! whatever asked for it. The order in a book is total: a transaction's place (`seq`) is its leaf's index in the log.
+//!
+//! - [`accounts`] opens and finds accounts, [`posting`] posts to them, [`history`] reads what was posted.
+//! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs.
+//! - [`verify`] derives all of it again and names the first difference.
+//!
+//! Deliberately absent: jobs, HTTP, floats, clocks other than the database's, and any statement that changes or removes
+//! what is recorded.
+
+// Money is never a float.
+#![deny(clippy::float_arithmetic)]
+
+pub mod accounts;
+pub mod book;
+pub mod checkpoint;
+pub mod currency;
+pub mod history;
+pub mod ids;
+pub mod keys;
+pub mod leaf;
+pub mod merkle;
+pub mod money;
+pub mod posting;
+pub mod verify;
+
+pub use book::Book;
+pub use currency::{Currency, UnknownCurrency};
+pub use ids::{AccountId, TransactionId};
+pub use money::{AmountError, Money};
+pub use posting::{Field, Leg, Outcome, Posting, Refusal};

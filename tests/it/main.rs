@@ -1,4 +1,16 @@
 //! Every test that needs a database or several crates, in one binary.
 
+mod api;
+mod chaos;
+mod domain;
+mod import;
+mod import_client;
+mod import_plan;
+mod ledger_kit;
+mod ledger_posting;
+mod supervisor;
 mod testkit;
 mod tidy;
+mod up;
+mod up_refusals;
+mod up_user;

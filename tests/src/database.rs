@@ -69,3 +69,14 @@ async fn execute(statement: &str) {
     let mut connection = PgConnection::connect_with(&cluster().options("postgres")).await.expect("PostgreSQL is up");
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect("DDL of ours runs");
 }
+
+/// Returns once a session of the pool's database waits for another one's lock: the signal that a race is on.
+pub async fn until_blocked(pool: &PgPool) {
+    let blocked = "select exists (
+        select from pg_stat_activity
+        where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0
+    )";
+    while !sqlx::query_scalar::<_, bool>(blocked).fetch_one(pool).await.expect("the database answers") {
+        tokio::task::yield_now().await;
+    }
+}

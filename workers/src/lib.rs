@@ -1,3 +1,5 @@
-//! Worker processes: a supervisor over children that run jobs.
+//! Worker processes: the supervisor that keeps them running, their life inside, and the one metrics page for all of them.
 
 pub mod child;
+pub mod metrics;
+pub mod supervisor;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -40,6 +41,34 @@ impl Account {
         postgres
             .map_or_else(|| find(|account| account.name == "nobody"), |found| Ok(Some(found)))?
             .context("PostgreSQL refuses to run as root, and there is neither a `postgres` nor a `nobody` account")
+    }
+
+    /// The account that owns `path`.
+    ///
+    /// # Errors
+    /// When `path` cannot be looked at, or its owner has no entry in the password file.
+    pub fn owner_of(path: &Path) -> Result<Account> {
+        let uid = fs::metadata(path).with_context(|| format!("looking at {}", path.display()))?.uid();
+        find(|account| account.uid == uid)?
+            .with_context(|| format!("{} belongs to user id {uid}, which has no entry in /etc/passwd", path.display()))
+    }
+
+    /// Whether this account may pass through `folder` and all that is above it: not so below `/root`, for others.
+    pub fn can_enter(&self, folder: &Path) -> bool {
+        let may_search = |folder: &Path| {
+            fs::metadata(folder).is_ok_and(|metadata| {
+                let execute = if metadata.uid() == self.uid {
+                    0o100
+                } else if metadata.gid() == self.gid {
+                    0o010
+                } else {
+                    0o001
+                };
+                metadata.mode() & execute != 0
+            })
+        };
+        let real = folder.canonicalize();
+        self.uid == 0 || real.is_ok_and(|folder| folder.ancestors().all(may_search))
     }
 }
 

@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::account::Account;
 use super::discover;
-use super::initdb::{ROLE, initdb, run_as};
+use super::initdb::{Durability, ROLE, initdb, run_as};
 
 /// How long a server may take to say that it is ready.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ impl Ephemeral {
         fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         chown(&folder, Some(owner.uid), Some(owner.gid))?;
-        initdb(&installation, &owner, &caller, &folder.join("data"))?;
+        initdb(&installation, &owner, &caller, &folder.join("data"), Durability::Unsynced)?;
         let mut command = Command::new("sh");
         command.args(["-c", GUARDIAN, "guardian"]).arg(installation.bin.join("postgres")).arg(&folder);
         command.args(["-c", "listen_addresses=", "-c"]).arg(format!("unix_socket_directories={}", folder.display()));

@@ -13,15 +13,31 @@ use super::discover::Installation;
 /// The database role that everything of ours connects as.
 pub const ROLE: &str = "bitnexus";
 
+/// Whether a new cluster is on the disk before `initdb` returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives a power cut.
+    Synced,
+    /// It may be lost, for a third less time: a cluster for tests.
+    Unsynced,
+}
+
 /// Makes a cluster in `data`, owned by and run as `owner`; `caller` may connect as [`ROLE`].
 ///
 /// # Errors
 /// When `initdb` fails; its own words are in the error.
-pub fn initdb(installation: &Installation, owner: &Account, caller: &Account, data: &Path) -> Result<()> {
+pub fn initdb(
+    installation: &Installation,
+    owner: &Account,
+    caller: &Account,
+    data: &Path,
+    durability: Durability,
+) -> Result<()> {
     let locale = if installation.major >= 15 { "C.UTF-8" } else { "C" };
     let mut command = Command::new(installation.bin.join("initdb"));
     command
-        .args(["--encoding=UTF8", "--no-sync", "--auth=peer", "--username", ROLE])
+        .args(["--encoding=UTF8", "--auth=peer", "--username", ROLE])
+        .args((durability == Durability::Unsynced).then_some("--no-sync"))
         .arg(format!("--locale={locale}"))
         .arg("--pgdata")
         .arg(data)
@@ -34,7 +50,10 @@ pub fn initdb(installation: &Installation, owner: &Account, caller: &Account, da
 }
 
 /// Lets only the two accounts in, over the Unix socket, by peer authentication.
-fn write_access(owner: &Account, caller: &Account, data: &Path) -> Result<()> {
+///
+/// # Errors
+/// When the files cannot be written.
+pub fn write_access(owner: &Account, caller: &Account, data: &Path) -> Result<()> {
     fs::write(data.join("pg_hba.conf"), "local all all peer map=bitnexus\n").context("writing pg_hba.conf")?;
     let mut ident = String::new();
     for account in [owner, caller] {

@@ -1,0 +1,81 @@
+//! What the binary can be told to do, one file a command.
+
+pub mod admin;
+pub mod api;
+pub mod db;
+pub mod import;
+pub mod ledger;
+pub mod migrate;
+pub mod up;
+pub mod worker;
+pub mod worker_child;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::telemetry::TelemetryArgs;
+
+/// BitNexus: a durable job platform with a provable ledger, on PostgreSQL.
+///
+/// `bitnexus up` runs everything on one machine. The roles `api` and `worker` are what a Procfile scales; `migrate` is
+/// the release step. Every flag can be given as the environment variable named beside it.
+#[derive(Debug, Parser)]
+#[command(name = "bitnexus", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::UpArgs),
+    Api(api::ApiArgs),
+    Worker(worker::WorkerArgs),
+    #[command(hide = true)]
+    WorkerChild(worker_child::WorkerChildArgs),
+    Migrate(migrate::MigrateArgs),
+    /// Bring data in through the API.
+    Import(import::ImportArgs),
+    Ledger(ledger::LedgerArgs),
+    Db(db::DbArgs),
+    Admin(admin::AdminArgs),
+}
+
+/// Runs what the command line says; the exit status is 0 when that went well, 1 when it did not, 2 when the command
+/// line is wrong, and 70 when processes died again and again.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = cli.telemetry.start_logging().and_then(|()| run(cli));
+    result.unwrap_or_else(|error| {
+        eprintln!("bitnexus: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        // A supervisor has to fork on the main thread, so its runtime has no other.
+        Command::Up(args) => single_threaded()?.block_on(up::run(args, &cli.telemetry)),
+        Command::Worker(args) => single_threaded()?.block_on(worker::run(args, &cli.telemetry)),
+        Command::Api(args) => multi_threaded()?.block_on(api::run(args)),
+        Command::WorkerChild(args) => multi_threaded()?.block_on(worker_child::run(args)),
+        Command::Migrate(args) => single_threaded()?.block_on(migrate::run(args)),
+        Command::Import(args) => multi_threaded()?.block_on(import::run(args)),
+        Command::Ledger(args) => single_threaded()?.block_on(ledger::run(args)),
+        Command::Db(args) => db::run(args),
+        Command::Admin(args) => single_threaded()?.block_on(admin::run(args)),
+    }
+}
+
+fn single_threaded() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("starting the runtime")
+}
+
+fn multi_threaded() -> Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build().context("starting the runtime")
+}

@@ -1,0 +1,31 @@
+//! `bitnexus ledger new-key`: a signing key for an installation that `bitnexus up` does not look after.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use ledger::keys::SigningKey;
+
+/// Make a signing key for the ledger's checkpoints, and print the key that verifies them.
+#[derive(Debug, Args)]
+pub(super) struct NewKeyArgs {
+    /// Name of the log that the key signs for, for ever: a host and a path, such as `ledger.example.org/main`.
+    #[arg(long, value_name = "NAME")]
+    origin: String,
+    /// File to write the key to; it must not be there yet.
+    file: PathBuf,
+}
+
+/// Makes the key.
+pub(super) fn run(args: &NewKeyArgs) -> Result<ExitCode> {
+    let key = SigningKey::generate(&args.origin).context("--origin")?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file);
+    let mut file = file.with_context(|| format!("making {}", args.file.display()))?;
+    writeln!(file, "{}", key.to_text()).and_then(|()| file.sync_all()).context("writing the key")?;
+    println!("{}", key.verifier().to_text());
+    Ok(ExitCode::SUCCESS)
+}

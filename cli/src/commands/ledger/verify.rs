@@ -1,0 +1,81 @@
+//! `bitnexus ledger verify`: proves the ledger, or names what is wrong with it.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger::Book;
+use ledger::keys::VerifierKey;
+use ledger::verify::{Progress, Report, verify};
+
+use crate::config::DatabaseArgs;
+use crate::keys;
+
+/// Derive balances, running balances, hashes, root and signatures again from the log, and name every difference.
+///
+/// Changes nothing, and may run beside the service. The exit status is 0 when the ledger is sound, 1 when it is not.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Key that checkpoints are signed with, as `bitnexus ledger new-key` printed it. Default: that of `bitnexus up` here.
+    #[arg(long, value_name = "VKEY", env = "LEDGER_VERIFIER_KEYS", value_delimiter = ',')]
+    key: Vec<String>,
+}
+
+/// Verifies the main book.
+pub(super) async fn run(args: VerifyArgs) -> Result<ExitCode> {
+    let verifiers = verifiers(&args)?;
+    let pool = args.database.pool("ledger verify", 1)?;
+    let mut connection = pool.acquire().await.context("connecting to the database")?;
+    let bar = ProgressBar::no_length().with_style(style());
+    let report = verify(&mut connection, Book::MAIN, &verifiers, |progress| show(&bar, progress)).await;
+    bar.finish_and_clear();
+    let report = report.context("verifying the ledger")?;
+    print(&report, !verifiers.is_empty());
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The keys that were given, else the one of the `up` in this folder.
+fn verifiers(args: &VerifyArgs) -> Result<Vec<VerifierKey>> {
+    if args.key.is_empty() {
+        return Ok(keys::verifier(&args.database.dir)?.into_iter().collect());
+    }
+    let parse =
+        |text: &String| VerifierKey::parse(text).with_context(|| format!("--key (LEDGER_VERIFIER_KEYS): `{text}`"));
+    args.key.iter().map(parse).collect()
+}
+
+fn style() -> ProgressStyle {
+    let template = "verifying {wide_bar} {human_pos}/{human_len} transactions, {per_sec}, {eta} left";
+    ProgressStyle::with_template(template).expect("the template is well formed")
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.leaves_total);
+    bar.set_position(progress.leaves);
+}
+
+fn print(report: &Report, keys_known: bool) {
+    for finding in &report.findings {
+        println!("FINDING {finding}");
+    }
+    if report.findings_left_out > 0 {
+        println!("FINDING … and {} more", report.findings_left_out);
+    }
+    let signatures = match (report.checkpoints, keys_known) {
+        (0, _) => "no checkpoint yet".to_owned(),
+        (checkpoints, true) => format!("{} of {checkpoints} checkpoints signed by a known key", report.signatures),
+        (checkpoints, false) => format!("{checkpoints} checkpoints, signatures not checked: no --key given"),
+    };
+    let root: String = report.root.iter().map(|byte| format!("{byte:02x}")).collect();
+    println!(
+        "{} transactions, {} entries, {} accounts, {} refusals; {signatures}\nroot {root}\n{}",
+        report.leaves,
+        report.entries,
+        report.accounts,
+        report.refusals,
+        if report.is_clean() { "the ledger is sound" } else { "THE LEDGER IS NOT SOUND" },
+    );
+}

@@ -1,0 +1,51 @@
+//! What a new database needs before the roles start.
+
+use anyhow::{Context, Result};
+use domain::setup;
+use ledger::Book;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+
+use crate::postgres::private::{DATABASE, Private};
+use crate::{config, migrations};
+
+/// Makes our database in the private cluster, if it is not there.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub(super) async fn create_database(private: &Private) -> Result<()> {
+    let connection = PgConnection::connect_with(&private.options("postgres")).await;
+    let mut connection = connection.context("connecting to PostgreSQL")?;
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(DATABASE)
+        .fetch_one(&mut connection)
+        .await
+        .context("looking for our database")?;
+    if !exists {
+        let create = sqlx::AssertSqlSafe(format!("create database {DATABASE}"));
+        sqlx::raw_sql(create).execute(&mut connection).await.context("making our database")?;
+    }
+    connection.close().await.context("closing the connection")
+}
+
+/// Migrates, and sets a new installation up; the administrator's key, if there is a new one.
+///
+/// # Errors
+/// When the database cannot be reached, or a migration fails.
+pub(super) async fn prepare_database(url: &str) -> Result<Option<String>> {
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(config::options(url)?).await;
+    let pool = pool.context("connecting to the database")?;
+    migrations::migrate(&pool).await.context("migrating the database")?;
+    let admin_key = set_up(&pool).await.context("setting the installation up")?;
+    pool.close().await;
+    Ok(admin_key)
+}
+
+/// All of it or nothing, and nothing where it is done: a start that was killed is repeated by the next.
+async fn set_up(pool: &PgPool) -> sqlx::Result<Option<String>> {
+    let mut transaction = pool.begin().await?;
+    setup::open_cash_accounts(&mut transaction, Book::MAIN).await?;
+    let key = setup::create_admin(&mut transaction, Book::MAIN).await?;
+    transaction.commit().await?;
+    Ok(key.map(|key| key.reveal().to_owned()))
+}

@@ -1,0 +1,107 @@
+//! Two locks that let a folder have one `bitnexus up` at a time, and never two PostgreSQLs.
+//!
+//! `up.lock` belongs to the process `up` alone: if it is taken, another `up` runs here. `family.lock` is inherited by
+//! every process that `up` starts, down to PostgreSQL's backends, and is free only when the last of them is gone: the
+//! next `up` waits for what a killed one left behind. Both end with their processes, so neither can be stale.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use super::Folder;
+
+/// How long to wait for leftovers to end: longer than the longest drain.
+const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often to look whether they have.
+const LEFTOVERS_POLL: Duration = Duration::from_millis(20);
+
+/// Both locks, held.
+#[derive(Debug)]
+pub struct Locks {
+    _up: File,
+    _family: File,
+}
+
+/// Who holds the locks.
+#[derive(Debug)]
+pub enum Attempt {
+    /// This process now.
+    Held(Locks),
+    /// Another `up` that runs.
+    Taken,
+}
+
+impl Locks {
+    /// Takes the locks, and waits for leftovers of a killed `up`.
+    ///
+    /// # Errors
+    /// When a leftover does not end in time; the text names it.
+    pub async fn take(folder: &Folder) -> Result<Attempt> {
+        let (up, family) = (open(folder, "up.lock")?, open(folder, "family.lock")?);
+        if !try_lock(&up)? {
+            return Ok(Attempt::Taken);
+        }
+        let started = Instant::now();
+        let mut told = false;
+        while !try_lock(&family)? {
+            if started.elapsed() > LEFTOVERS_TIMEOUT {
+                bail!(
+                    "processes of an earlier `bitnexus up` have not ended in {LEFTOVERS_TIMEOUT:?}: {}; end them with kill -9",
+                    holders(&family).join(", "),
+                );
+            }
+            if !told && started.elapsed() > Duration::from_millis(500) {
+                tracing::info!(
+                    "waiting for processes of an earlier `bitnexus up` to end: {}",
+                    holders(&family).join(", ")
+                );
+                told = true;
+            }
+            tokio::time::sleep(LEFTOVERS_POLL).await;
+        }
+        fcntl_setfd(&family, FdFlags::empty()).context("having children inherit the lock")?;
+        Ok(Attempt::Held(Locks { _up: up, _family: family }))
+    }
+
+    /// Whether an `up` runs in this folder now.
+    pub fn is_taken(folder: &Folder) -> bool {
+        let file = File::open(folder.path().join("up.lock"));
+        // A shared lock, released at once: two that look must not take each other for an `up`.
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+fn open(folder: &Folder, name: &str) -> Result<File> {
+    let path = folder.path().join(name);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    file.with_context(|| format!("opening {}; does the folder belong to another account?", path.display()))
+}
+
+fn try_lock(file: &File) -> Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error).context("locking"),
+    }
+}
+
+/// The processes that have this file open, as far as this account may see.
+fn holders(file: &File) -> Vec<String> {
+    let Ok(wanted) = file.metadata() else { return Vec::new() };
+    let ours = std::process::id().to_string();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let holds = |process: &fs::DirEntry| {
+        let mut files = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
+        let is_wanted = |found: fs::Metadata| found.ino() == wanted.ino() && found.dev() == wanted.dev();
+        process.file_name() != ours.as_str() && files.any(|file| fs::metadata(file.path()).is_ok_and(is_wanted))
+    };
+    let describe = |process: fs::DirEntry| {
+        let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+        format!("{} ({})", process.file_name().to_string_lossy(), name.trim())
+    };
+    processes.filter(holds).map(describe).collect()
+}

@@ -1,0 +1,182 @@
+//! Accounts: opened once under a name that the caller chooses, never closed away or changed.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{AccountId, Book, Currency};
+
+/// Whether an account's balance may be below zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdraft {
+    /// The balance is never below zero, at no point of the log.
+    Forbidden,
+    /// Any balance; for accounts that stand for the world outside, such as cash.
+    Allowed,
+}
+
+/// An account to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewAccount {
+    /// The account's name; opening it again changes nothing.
+    pub id: AccountId,
+    /// What it is held in; fixed for ever.
+    pub currency: Currency,
+    /// Its bound; fixed for ever.
+    pub overdraft: Overdraft,
+}
+
+/// What became of a [`NewAccount`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountOutcome {
+    /// It is open now and was not before.
+    Created,
+    /// It was open already, just so.
+    Exists,
+    /// It was open already with another currency or bound, and stays as it was.
+    ExistsWithDifferent,
+}
+
+/// An account as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub id: AccountId,
+    /// What it is held in.
+    pub currency: Currency,
+    /// Its bound.
+    pub overdraft: Overdraft,
+    /// Minor units.
+    pub balance: i128,
+    /// The count of its entries.
+    pub version: i64,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+}
+
+impl Overdraft {
+    pub(crate) fn from_allowed(allowed: bool) -> Overdraft {
+        if allowed { Overdraft::Allowed } else { Overdraft::Forbidden }
+    }
+
+    pub(crate) fn is_allowed(self) -> bool {
+        self == Overdraft::Allowed
+    }
+}
+
+/// An account as its row has it.
+struct Row {
+    id: Uuid,
+    currency: String,
+    overdraft: bool,
+    balance: i64,
+    version: i64,
+    opened_at: DateTime<Utc>,
+}
+
+impl From<Row> for Account {
+    fn from(row: Row) -> Account {
+        Account {
+            id: AccountId(row.id),
+            currency: Currency::parse(&row.currency).expect("only currencies of the table are stored"),
+            overdraft: Overdraft::from_allowed(row.overdraft),
+            balance: row.balance.into(),
+            version: row.version,
+            opened_at: row.opened_at,
+        }
+    }
+}
+
+/// Opens accounts; answers for each in the order given. Does not wait for the writer of the book.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open(
+    conn: &mut PgConnection,
+    book: Book,
+    accounts: &[NewAccount],
+) -> Result<Vec<AccountOutcome>, sqlx::Error> {
+    let inserted = insert(conn, book, accounts).await?;
+    let found = if inserted.len() == accounts.len() { Vec::new() } else { find(conn, book, &ids(accounts)).await? };
+    let mut known: HashMap<AccountId, (Currency, Overdraft)> =
+        found.into_iter().map(|account| (account.id, (account.currency, account.overdraft))).collect();
+    let mut created = HashSet::with_capacity(inserted.len());
+    let mut outcomes = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        let wanted = (account.currency, account.overdraft);
+        // The first of an id is the one that was inserted, so it is also the one that the others are compared with.
+        outcomes.push(if inserted.contains(&account.id) && created.insert(account.id) {
+            known.insert(account.id, wanted);
+            AccountOutcome::Created
+        } else if known.get(&account.id).expect("an account that is not inserted is there") == &wanted {
+            AccountOutcome::Exists
+        } else {
+            AccountOutcome::ExistsWithDifferent
+        });
+    }
+    assert_eq!(outcomes.len(), accounts.len(), "each account has its outcome");
+    assert_eq!(created.len(), inserted.len(), "nothing is inserted that was not asked for");
+    Ok(outcomes)
+}
+
+fn ids(accounts: &[NewAccount]) -> Vec<AccountId> {
+    accounts.iter().map(|account| account.id).collect()
+}
+
+/// Inserts those that are new, the first of each id; returns their ids.
+async fn insert(
+    conn: &mut PgConnection,
+    book: Book,
+    accounts: &[NewAccount],
+) -> Result<HashSet<AccountId>, sqlx::Error> {
+    let ids: Vec<Uuid> = accounts.iter().map(|account| account.id.0).collect();
+    let currencies: Vec<String> = accounts.iter().map(|account| account.currency.code().to_owned()).collect();
+    let overdrafts: Vec<bool> = accounts.iter().map(|account| account.overdraft.is_allowed()).collect();
+    let inserted = sqlx::query_scalar!(
+        // In the order of the ids, so that two callers with the same accounts wait for each other and never in a circle.
+        r#"insert into ledger.account (shard, book, id, currency, overdraft)
+           select $1, $2, id, currency, overdraft
+           from unnest($3::uuid[], $4::text[], $5::boolean[]) with ordinality as new (id, currency, overdraft, n)
+           order by id, n
+           on conflict do nothing
+           returning id as "id: AccountId""#,
+        book.shard,
+        book.id,
+        &ids,
+        &currencies,
+        &overdrafts
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(inserted.into_iter().collect())
+}
+
+/// The accounts of these ids that are open, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut PgConnection, book: Book, ids: &[AccountId]) -> Result<Vec<Account>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        // The lateral query keeps the plan at one index look-up for each id, whatever was known when it was made.
+        r#"select a.id, a.currency, a.overdraft, a.balance, a.version, a.opened_at
+           from (select distinct unnest($3::uuid[]) as id) as wanted
+           cross join lateral (
+               select *
+               from ledger.account
+               where shard = $1
+                   and book = $2
+                   and id = wanted.id
+               offset 0
+           ) as a"#,
+        book.shard,
+        book.id,
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Account::from).collect())
+}

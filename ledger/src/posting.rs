@@ -1,0 +1,108 @@
+//! Posting: what is asked for, what becomes of it, and the one writer that decides.
+//!
+//! [`post`] holds the row of the book until the caller's transaction ends, reads all that the batch needs in one statement,
+//! decides in memory and in order ([`decide`] knows no SQL), and writes everything in one statement.
+
+use chrono::{DateTime, Utc};
+
+use sqlx::PgConnection;
+
+use crate::{AccountId, Book, TransactionId};
+
+pub(crate) mod decide;
+mod read;
+mod refusal;
+mod write;
+
+pub use refusal::{Field, Refusal};
+
+/// The most legs that a posting can have.
+pub const LEGS_MAX: usize = 1_000;
+/// The most postings in one call.
+pub const BATCH_MAX: usize = 8_190;
+
+/// What a posting does to one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The account; each at most once in a posting.
+    pub account: AccountId,
+    /// Signed minor units of the account's currency: above zero raises its balance, below zero lowers it.
+    pub amount: i128,
+}
+
+/// A transaction to record: its legs add up to zero in each currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// The transaction's name; posting it again changes nothing.
+    pub id: TransactionId,
+    /// What the caller calls this kind of transaction.
+    pub code: u16,
+    /// Two legs or more.
+    pub legs: Vec<Leg>,
+    /// When it counts from; kept to the microsecond.
+    pub effective_at: DateTime<Utc>,
+    /// The transaction that it undoes, whole.
+    pub reverses: Option<TransactionId>,
+    /// The hash of whatever else the caller keeps about it; salted, if that is personal.
+    pub metadata_hash: [u8; 32],
+}
+
+/// What became of a [`Posting`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is recorded now.
+    Created {
+        /// Its place in the book.
+        seq: i64,
+        /// When it was recorded.
+        recorded_at: DateTime<Utc>,
+    },
+    /// It was recorded already, just so.
+    Exists {
+        /// Its place in the book.
+        seq: i64,
+        /// When it was recorded.
+        recorded_at: DateTime<Utc>,
+    },
+    /// Its id is that of a recorded transaction that differs, first of all in this field.
+    ExistsWithDifferent(Field),
+    /// It is not recorded, and if the refusal is final, its id never will be.
+    Refused(Refusal),
+}
+
+/// Why nothing could be posted.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    /// The database failed; the caller's transaction is lost.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// There is no such book.
+    #[error("there is no book {0}")]
+    NoSuchBook(Book),
+    /// More postings than [`BATCH_MAX`].
+    #[error("{0} postings in one call, the most is {BATCH_MAX}")]
+    BatchTooLarge(usize),
+    /// What the database holds contradicts itself; nothing is written.
+    #[error("the ledger is damaged: {0}; run `ledger verify`")]
+    Damaged(String),
+}
+
+/// Posts in the caller's transaction, in the order given, and answers for each in that order. Holds the row of the book
+/// until that transaction ends, so commit soon.
+///
+/// # Errors
+/// When the database fails, there is no such book, the batch is too large, or the ledger is damaged.
+pub async fn post(conn: &mut PgConnection, book: Book, postings: &[Posting]) -> Result<Vec<Outcome>, PostError> {
+    if postings.len() > BATCH_MAX {
+        return Err(PostError::BatchTooLarge(postings.len()));
+    }
+    if postings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let head = read::lock(conn, book).await?;
+    let size_before = head.size;
+    let (state, appender) = read::read(conn, book, head, postings).await?;
+    let decision = decide::decide(state, postings);
+    write::write(conn, book, size_before, appender, &decision).await?;
+    Ok(decision.outcomes)
+}

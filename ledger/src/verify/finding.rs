@@ -1,0 +1,199 @@
+//! What can be wrong with a ledger, each by name.
+
+use super::FINDINGS_MAX;
+use crate::leaf::LeafError;
+use crate::{AccountId, TransactionId};
+
+/// A difference between what the ledger holds and what follows from its leaves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// There is no transaction at this place of the log.
+    #[error("leaf {seq} is missing")]
+    LeafMissing {
+        /// The place.
+        seq: i64,
+    },
+    /// There is a transaction beyond the head.
+    #[error("leaf {seq} is beyond the head of the log")]
+    LeafBeyondHead {
+        /// Its place.
+        seq: i64,
+    },
+    /// The leaf does not hash to what stands beside it: one of both was changed.
+    #[error("leaf {seq} ({transaction}) does not hash to its leaf_hash")]
+    LeafHash {
+        /// Its place.
+        seq: i64,
+        /// Its transaction, by the row.
+        transaction: TransactionId,
+    },
+    /// The leaf is not a canonical encoding.
+    #[error("leaf {seq} ({transaction}) cannot be read: {error}")]
+    LeafEncoding {
+        /// Its place.
+        seq: i64,
+        /// Its transaction, by the row.
+        transaction: TransactionId,
+        /// What is wrong with it.
+        error: LeafError,
+    },
+    /// A column of the row says something else than the leaf.
+    #[error("leaf {seq} ({transaction}) has another {column} than its row")]
+    LeafColumn {
+        /// Its place.
+        seq: i64,
+        /// Its transaction, by the row.
+        transaction: TransactionId,
+        /// The column.
+        column: &'static str,
+    },
+    /// It was recorded no later than the one before.
+    #[error("leaf {seq} is not recorded later than the one before it")]
+    RecordedAt {
+        /// Its place.
+        seq: i64,
+    },
+    /// The legs of a transaction do not add up to zero in each currency.
+    #[error("leaf {seq} is not balanced in {currency}")]
+    Unbalanced {
+        /// Its place.
+        seq: i64,
+        /// The currency.
+        currency: &'static str,
+    },
+    /// A leg has an account that is not there, or is held in another currency.
+    #[error("leaf {seq} has account {account}, which is not open in that currency")]
+    LegAccount {
+        /// Its place.
+        seq: i64,
+        /// The account.
+        account: AccountId,
+    },
+    /// An account without overdraft goes below zero, or a balance beyond 64 bits.
+    #[error("leaf {seq} takes account {account} beyond its bound")]
+    Bound {
+        /// Its place.
+        seq: i64,
+        /// The account.
+        account: AccountId,
+    },
+    /// A reversal whose original is not before it, is reversed twice, or has other legs.
+    #[error("leaf {seq} does not reverse transaction {original} rightly: {problem}")]
+    Reversal {
+        /// Its place.
+        seq: i64,
+        /// The original.
+        original: TransactionId,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The head has another root, frontier or time than follows from the leaves.
+    #[error("the head of the book has another {column} than follows from the leaves")]
+    Head {
+        /// The column.
+        column: &'static str,
+    },
+    /// A full tile is not there.
+    #[error("tile {level}/{index} is missing")]
+    TileMissing {
+        /// Its level.
+        level: i16,
+        /// Its place within the level.
+        index: i64,
+    },
+    /// A tile has other hashes, or another root, than follow from the leaves.
+    #[error("tile {level}/{index} has another {column} than follows from the leaves")]
+    Tile {
+        /// Its level.
+        level: i16,
+        /// Its place within the level.
+        index: i64,
+        /// The column.
+        column: &'static str,
+    },
+    /// A tile is there that the tree is too small for.
+    #[error("tile {level}/{index} is beyond the head of the log")]
+    TileBeyondHead {
+        /// Its level.
+        level: i16,
+        /// Its place within the level.
+        index: i64,
+    },
+    /// A checkpoint has another root than the leaves had at its size: the log was changed after it was signed.
+    #[error("the checkpoint at {size} leaves has another root than follows from the leaves")]
+    CheckpointRoot {
+        /// Its size.
+        size: i64,
+    },
+    /// A checkpoint covers more leaves than there are: the log was cut.
+    #[error("the checkpoint at {size} leaves is beyond the head of the log")]
+    CheckpointBeyondHead {
+        /// Its size.
+        size: i64,
+    },
+    /// A checkpoint's note says something else than its row, or is no note.
+    #[error("the note of the checkpoint at {size} leaves does not say what its row says")]
+    CheckpointNote {
+        /// Its size.
+        size: i64,
+    },
+    /// None of the keys signed a checkpoint.
+    #[error("the checkpoint at {size} leaves is not signed by a known key")]
+    CheckpointSignature {
+        /// Its size.
+        size: i64,
+    },
+    /// An entry is not there.
+    #[error("entry {version} of account {account} is missing")]
+    EntryMissing {
+        /// The account.
+        account: AccountId,
+        /// Its place in the account.
+        version: i64,
+    },
+    /// An entry is there that no leaf has.
+    #[error("entry {version} of account {account} is in no leaf")]
+    EntryExtra {
+        /// The account.
+        account: AccountId,
+        /// Its place in the account.
+        version: i64,
+    },
+    /// An entry says something else than its leaf.
+    #[error("entry {version} of account {account} has another {column} than follows from the leaves")]
+    Entry {
+        /// The account.
+        account: AccountId,
+        /// Its place in the account.
+        version: i64,
+        /// The column.
+        column: &'static str,
+    },
+    /// An account's row says something else than its entries.
+    #[error("account {account} has another {column} than follows from the leaves")]
+    Account {
+        /// The account.
+        account: AccountId,
+        /// The column.
+        column: &'static str,
+    },
+    /// An id is both recorded and refused.
+    #[error("transaction {transaction} is recorded, and refused too")]
+    RefusedAndRecorded {
+        /// The transaction.
+        transaction: TransactionId,
+    },
+}
+
+/// The findings so far: the first ones by name, the rest by count.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) named: Vec<Finding>,
+    pub(super) left_out: u64,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.named.len() < FINDINGS_MAX { self.named.push(finding) } else { self.left_out += 1 }
+    }
+}

@@ -1,0 +1,170 @@
+//! `bitnexus up` as a whole: it runs, it stops, and whatever is killed comes back.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cli::folder::Folder;
+use cli::folder::lock::{Attempt, Locks};
+use cli::folder::running::Running;
+use sqlx::{Connection, PgConnection};
+use tests::processes::{Process, Role};
+use tests::service::Service;
+use tests::wait::until;
+
+/// How long anything may take to come back or go: much longer than it does, for a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn folder(service: &Service) -> Folder {
+    Folder::open(&service.folder().join(".bitnexus")).unwrap()
+}
+
+fn running(service: &Service) -> Running {
+    Running::find(&folder(service)).expect("an `up` runs there")
+}
+
+/// The folder of PostgreSQL's socket, as the database's address has it.
+fn socket(service: &Service) -> PathBuf {
+    let url = running(service).database_url.expect("it has a private database");
+    Path::new(url.split_once("?host=").expect("it is reached over a socket").1).to_owned()
+}
+
+fn of_role(service: &Service, role: Role) -> Vec<Process> {
+    service.processes().into_iter().filter(|process| process.role == role).collect()
+}
+
+/// Waits until the database answers this statement.
+async fn query(service: &Service, statement: &'static str) -> String {
+    let started = std::time::Instant::now();
+    loop {
+        let url = running(service).database_url.expect("it has a private database");
+        let answer = async {
+            let mut connection = PgConnection::connect(&url).await?;
+            sqlx::query_scalar::<_, String>(statement).fetch_one(&mut connection).await
+        };
+        match answer.await {
+            Ok(text) => return text,
+            Err(error) => assert!(started.elapsed() < PATIENCE, "{error}\n{}", service.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until the workers' metrics page tells of both slots.
+async fn wait_for_both_slots(service: &Service) {
+    let url = format!("http://{}/metrics", running(service).metrics);
+    let started = std::time::Instant::now();
+    loop {
+        let page = async { reqwest::get(&url).await?.text().await }.await.unwrap_or_default();
+        if ["worker=\"1\"", "worker=\"2\""].iter().all(|label| page.contains(label)) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{page}\n{}", service.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn it_answers_and_leaves_nothing_behind() {
+    let service = Service::start().await;
+    assert_eq!(reqwest::get(format!("{}/livez", service.url)).await.unwrap().status(), 200);
+    wait_for_both_slots(&service).await;
+    for (role, count) in [(Role::Api, 1), (Role::Supervisor, 1), (Role::Worker, 2), (Role::Postgres, 1)] {
+        assert_eq!(of_role(&service, role).len(), count, "{role:?}");
+    }
+    let (socket, folder) = (socket(&service), folder(&service));
+    assert!(socket.join(".s.PGSQL.5432").exists());
+    let address = service.url.trim_start_matches("http://").to_owned();
+    // The folder goes with the service, but what is checked after the stop does not lie in it.
+    let family = std::fs::File::open(folder.path().join("family.lock")).unwrap();
+    service.stop();
+    assert!(!socket.exists(), "{} was left behind", socket.display());
+    family.try_lock().expect("no process is left that holds the lock");
+    std::net::TcpListener::bind(address).expect("nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_second_one_beside_it_says_so_and_leaves_it_alone() {
+    let service = Service::start().await;
+    let before = running(&service);
+    let second = service.command(&["up"]).output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("already runs here as process {}", before.pid)), "{said}");
+    assert!(said.contains(&before.api.to_string()) && said.contains(&before.metrics.to_string()), "{said}");
+    assert_eq!(running(&service).pid, before.pid);
+    assert_eq!(reqwest::get(format!("{}/livez", service.url)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn whatever_is_killed_comes_back() {
+    let mut service = Service::start().await;
+    wait_for_both_slots(&service).await;
+    for role in [Role::Worker, Role::Api, Role::Supervisor, Role::Postgres] {
+        let killed = of_role(&service, role).remove(0);
+        let workers = of_role(&service, Role::Worker);
+        assert!(service.kill(&killed));
+        until(&format!("another {role:?}"), PATIENCE, || {
+            of_role(&service, role).into_iter().find(|process| process.pid != killed.pid)
+        })
+        .await;
+        if role == Role::Supervisor {
+            for orphan in &workers {
+                until("an orphan to end", PATIENCE, || (!orphan.is_running()).then_some(())).await;
+            }
+        }
+        assert_eq!(query(&service, "select 'here'").await, "here");
+        service.wait_until_ready().await;
+        wait_for_both_slots(&service).await;
+    }
+    service.stop();
+}
+
+#[tokio::test]
+async fn killed_itself_it_leaves_no_orphan_and_the_next_one_goes_on() {
+    let mut service = Service::start().await;
+    wait_for_both_slots(&service).await;
+    let mark = "create table mark as select 'kept'::text as word";
+    let mut connection = PgConnection::connect(&running(&service).database_url.unwrap()).await.unwrap();
+    sqlx::raw_sql(mark).execute(&mut connection).await.unwrap();
+    let before = service.processes();
+    let up = before.iter().find(|process| process.role == Role::Up).unwrap();
+    service.kill(up);
+    for process in &before {
+        until(&format!("{process:?} to end"), PATIENCE, || (!process.is_running()).then_some(())).await;
+    }
+    service.start_again_if_ended();
+    service.wait_until_ready().await;
+    assert_eq!(query(&service, "select word from mark").await, "kept");
+    service.stop();
+}
+
+#[tokio::test]
+async fn all_killed_at_once_the_next_one_goes_on_at_once() {
+    let mut service = Service::start().await;
+    // PostgreSQL's own processes are left to find out for themselves.
+    for process in service.processes().into_iter().filter(|process| process.role != Role::Other) {
+        service.kill(&process);
+    }
+    service.start_again_if_ended();
+    service.wait_until_ready().await;
+    wait_for_both_slots(&service).await;
+    assert_eq!(query(&service, "select 'here'").await, "here");
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_stopped_leftover_is_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = Folder::make(&home.path().join("state")).unwrap();
+    let Attempt::Held(locks) = Locks::take(&folder).await.unwrap() else { panic!("nobody else is there") };
+    // A child that inherited the lock of the whole family outlives whoever took it.
+    let mut leftover = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+    drop(locks);
+    let next = Locks::take(&folder);
+    tokio::pin!(next);
+    let waited = tokio::time::timeout(Duration::from_millis(200), &mut next).await;
+    assert!(waited.is_err(), "the leftover still holds the lock");
+    drop(leftover.stdin.take());
+    leftover.wait().unwrap();
+    assert!(matches!(next.await.unwrap(), Attempt::Held(_)));
+}

@@ -1,0 +1,102 @@
+//! Keeps child processes running: starts them, restarts what dies, stops them in order, leaves no orphan.
+//!
+//! The shape is the one_for_one supervisor of Erlang/OTP, over operating-system processes:
+//! - each child has a [`ChildSpec`] and a slot of its own; the death of one does not touch the others;
+//! - a restart waits 100 ms · 2^k, at most 30 s, and k starts again once a child has lived for a minute ([`policy`]);
+//! - too many restarts in a window, or too many early deaths in a row, and the supervisor gives up: its process then
+//!   exits with [`EXIT_GIVEN_UP`], so that whatever runs it sees that something is wrong with more than one job;
+//! - a child never outlives its supervisor, not even a killed one: the kernel signals it ([`spawn`]), and it sees the
+//!   end of its standard input ([`lifeline`]).
+//!
+//! **The supervisor must run on the main thread of its process, on a current-thread runtime**: the kernel's signal on
+//! the parent's death is bound to the thread that forked, and would come when a pool thread ends.
+
+pub mod lifeline;
+pub mod policy;
+pub mod pool;
+pub mod report;
+pub mod signals;
+pub mod slot;
+pub mod spawn;
+pub mod spec;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::lifeline::Line;
+use self::policy::{Policy, Window};
+use self::report::Event;
+use self::slot::Slot;
+pub use self::spec::ChildSpec;
+
+/// The exit status of a supervisor that gave up: `EX_SOFTWARE` of sysexits.h.
+pub const EXIT_GIVEN_UP: u8 = 70;
+
+/// Starts children and counts their restarts.
+#[derive(Debug)]
+pub struct Supervisor {
+    policy: Policy,
+    window: Arc<Mutex<Window>>,
+    events: mpsc::UnboundedSender<Event>,
+    given_up: CancellationToken,
+}
+
+/// A child that is kept running.
+#[derive(Debug)]
+pub struct Kept {
+    stop: CancellationToken,
+    ended: CancellationToken,
+    line: watch::Receiver<Option<Arc<Line>>>,
+}
+
+impl Supervisor {
+    /// A supervisor without children; what happens to them is told through the receiver.
+    pub fn new(policy: Policy) -> (Supervisor, mpsc::UnboundedReceiver<Event>) {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let window = Arc::new(Mutex::new(Window::new(&policy)));
+        (Supervisor { policy, window, events, given_up: CancellationToken::new() }, receiver)
+    }
+
+    /// Starts a child and keeps it running until it is stopped or the supervisor gives up.
+    pub fn keep(&self, spec: ChildSpec) -> Kept {
+        let stop = CancellationToken::new();
+        let (line_sender, line) = watch::channel(None);
+        let slot = Slot {
+            spec,
+            policy: self.policy.clone(),
+            window: Arc::clone(&self.window),
+            events: self.events.clone(),
+            stop: stop.clone(),
+            given_up: self.given_up.clone(),
+            line: line_sender,
+        };
+        let ended = CancellationToken::new();
+        // Dropped with the task, however that ends.
+        let guard = ended.clone().drop_guard();
+        tokio::spawn(async move {
+            slot.keep().await;
+            drop(guard);
+        });
+        Kept { stop, ended, line }
+    }
+
+    /// Waits until the supervisor gives up; for ever if it never does.
+    pub async fn given_up(&self) {
+        self.given_up.cancelled().await;
+    }
+}
+
+impl Kept {
+    /// The line to the child that runs now; none between a death and the restart, or for a child without one.
+    pub fn line(&self) -> Option<Arc<Line>> {
+        self.line.borrow().clone()
+    }
+
+    /// Asks the child to end, kills it when its grace is over, and waits until it is gone.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.ended.cancelled().await;
+    }
+}
