@@ -8,6 +8,7 @@ mod import_client;
 mod import_plan;
 mod ledger_kit;
 mod ledger_posting;
+mod queue;
 mod supervisor;
 mod testkit;
 mod tidy;
