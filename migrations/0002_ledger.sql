@@ -59,11 +59,13 @@ create table ledger.transaction (
     reverses uuid,
     leaf_hash bytea not null check (octet_length(leaf_hash) = 32),
     leaf bytea not null check (octet_length(leaf) between 1 and 65535),
-    primary key (shard, book, id),
+    -- The book comes last, so that no other index looks as good for finding an id while the table has no statistics: a
+    -- fresh book would be scanned from its first leaf for each id.
+    primary key (shard, id, book),
     unique (shard, book, seq)
 );
 -- At most once is the index's promise too, not only the writer's.
-create unique index transaction_reverses_key on ledger.transaction (shard, book, reverses) where reverses is not null;
+create unique index transaction_reverses_key on ledger.transaction (shard, reverses, book) where reverses is not null;
 comment on table ledger.transaction is 'Recorded transactions, each a leaf of its book''s log; insert only';
 comment on column ledger.transaction.shard is 'Shard of the book';
 comment on column ledger.transaction.book is 'The book that the transaction belongs to';

@@ -1,1 +1,32 @@
-//! Stub.
+//! The HTTP API: poem routes described by poem-openapi, one file for each operation.
+//!
+//! A request passes three layers. [`serve`] owns the socket: it accepts, bounds how long a header may take, and stops in order.
+//! `edge` gives the request its id and makes an answer of whatever comes back: a response, an error, a timeout or a panic.
+//! `routes` lists the operations; each checks who asks, reads its body strictly, calls the domain and writes a resource.
+//!
+//! What is deliberately absent: business rules (they are the domain's), running jobs, and posting to the ledger.
+
+mod app;
+mod auth;
+mod body;
+mod documents;
+mod edge;
+mod found;
+mod hashing;
+mod idempotency;
+mod json;
+mod page;
+mod prefer;
+mod probes;
+mod problem;
+mod reply;
+mod routes;
+mod server;
+mod state;
+mod views;
+mod waiters;
+
+pub use app::endpoint;
+pub use problem::{FieldProblem, Place, Problem};
+pub use server::{ApiConfig, serve};
+pub use state::{ApiState, Limits};

@@ -1,3 +1,87 @@
-//! Benchmarks.
+//! The published figures, by one command: `cargo run --release -p benches -- SUITE [--quick] [--rivals] [--json FILE]`.
+//!
+//! Each suite runs on a PostgreSQL of its own with the settings of a careful production server: fsync and
+//! synchronous_commit are on. What each figure means, and what to compare it with, is in docs/BENCHMARKS.md.
 
-fn main() {}
+mod cpu;
+mod load;
+mod machine;
+mod percentile;
+mod report;
+mod roles;
+mod server;
+mod suites;
+mod zipf;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use machine::Machine;
+use report::Report;
+
+/// Measures the service and prints a table.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to measure.
+    suite: Suite,
+    /// Smaller amounts: the whole run ends within a minute, and its figures say less.
+    #[arg(long)]
+    quick: bool,
+    /// Measures the rivals as well.
+    #[arg(long)]
+    rivals: bool,
+    /// Also writes machine and results to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// Jobs: enqueue and drain.
+    Queue,
+    /// Postings.
+    Ledger,
+    /// Transactions over HTTP.
+    Api,
+    /// The event log.
+    Events,
+    /// All of them.
+    All,
+}
+
+impl Suite {
+    fn includes(self, other: Suite) -> bool {
+        self == Suite::All || self == other
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let mut report = Report::default();
+    if arguments.suite.includes(Suite::Queue) {
+        suites::queue::run(arguments.quick, &mut report).await.context("suite queue")?;
+    }
+    if arguments.suite.includes(Suite::Ledger) {
+        suites::ledger::run(arguments.quick, &mut report).await.context("suite ledger")?;
+    }
+    if arguments.suite.includes(Suite::Api) {
+        suites::api::run(arguments.quick, &mut report).await.context("suite api")?;
+    }
+    if arguments.suite.includes(Suite::Events) {
+        suites::events::run(arguments.quick, &mut report).await.context("suite events")?;
+    }
+    let machine = Machine::this().await?;
+    print!("{machine}{report}");
+    if arguments.rivals {
+        println!(
+            "--rivals: the rivals are not part of this program yet; the last figures of each are in docs/BENCHMARKS.md"
+        );
+    }
+    if let Some(path) = arguments.json {
+        std::fs::write(&path, report.json(&machine)).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -6,7 +6,12 @@ use sqlx::PgConnection;
 
 use crate::Book;
 use crate::keys::SigningKey;
-use crate::merkle::Hash;
+use crate::merkle::store::proof_hashes;
+use crate::merkle::{Hash, proof};
+
+pub mod note;
+
+use note::Body;
 
 /// A signed head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,18 +49,109 @@ pub enum SignError {
     },
 }
 
-/// Signs the head of the book, if there are leaves since the last checkpoint.
+/// Signs the head of the book, if there are leaves since the last checkpoint; otherwise there is nothing to sign.
 ///
 /// # Errors
-/// When the head is not consistent with the last checkpoint, or the database fails.
-pub async fn sign_head(_: &mut PgConnection, _: Book, _: &SigningKey) -> Result<Option<Checkpoint>, SignError> {
-    Ok(None)
+/// When the head does not follow from the last checkpoint, or the database fails.
+pub async fn sign_head(conn: &mut PgConnection, book: Book, key: &SigningKey) -> Result<Option<Checkpoint>, SignError> {
+    // The checkpoint first: one that is signed between the two statements must not seem to be beyond the head.
+    let last = latest(conn, book).await?;
+    let head = head(conn, book).await?.ok_or(SignError::NoSuchBook(book))?;
+    if let Some(last) = &last {
+        check_follows(conn, book, last, &head).await?;
+    }
+    if head.size == last.map_or(0, |last| last.size) {
+        return Ok(None);
+    }
+    let body = Body { origin: note::origin(book, key.name()), size: head.size as u64, root: head.root };
+    let checkpoint = insert(conn, book, &head, &body.sign(key)).await?;
+    assert!(checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.size == head.size));
+    Ok(checkpoint)
+}
+
+/// Proves that the head is an extension of the last checkpoint. The proof is made of what the database holds now, and checked
+/// against what was signed then: nothing that was changed in between can make it pass.
+async fn check_follows(conn: &mut PgConnection, book: Book, last: &Checkpoint, head: &Head) -> Result<(), SignError> {
+    let inconsistent = SignError::Inconsistent { book, signed: last.size, size: head.size };
+    let signed = Body::read(&last.note);
+    if last.size > head.size || signed.is_none_or(|body| (body.size, body.root) != (last.size as u64, last.root)) {
+        return Err(inconsistent);
+    }
+    let (old, new) = (last.size as u64, head.size as u64);
+    let proof = match proof_hashes(conn, book, proof::consistency(old, new)).await {
+        Ok(proof) => proof,
+        Err(sqlx::Error::RowNotFound) => return Err(inconsistent),
+        Err(error) => return Err(error.into()),
+    };
+    match proof::check_consistency(old, &last.root, new, &head.root, &proof) {
+        true => Ok(()),
+        false => Err(inconsistent),
+    }
+}
+
+/// The head as one statement sees it.
+struct Head {
+    size: i64,
+    root: Hash,
+}
+
+async fn head(conn: &mut PgConnection, book: Book) -> Result<Option<Head>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select size, root
+           from ledger.book
+           where shard = $1
+               and book = $2"#,
+        book.shard,
+        book.id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Head { size: row.size, root: hash(row.root) }))
+}
+
+/// Keeps the checkpoint, unless another process signed the same size in the meantime.
+async fn insert(
+    conn: &mut PgConnection,
+    book: Book,
+    head: &Head,
+    note: &str,
+) -> Result<Option<Checkpoint>, sqlx::Error> {
+    let signed_at = sqlx::query_scalar!(
+        r#"insert into ledger.checkpoint (shard, book, size, root, note)
+           values ($1, $2, $3, $4, $5)
+           on conflict (shard, book, size) do nothing
+           returning signed_at"#,
+        book.shard,
+        book.id,
+        head.size,
+        head.root.as_slice(),
+        note
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(signed_at.map(|signed_at| Checkpoint { size: head.size, root: head.root, note: note.to_owned(), signed_at }))
 }
 
 /// The last checkpoint of the book.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn latest(_: &mut PgConnection, _: Book) -> Result<Option<Checkpoint>, sqlx::Error> {
-    Ok(None)
+pub async fn latest(conn: &mut PgConnection, book: Book) -> Result<Option<Checkpoint>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select size, root, note, signed_at
+           from ledger.checkpoint
+           where shard = $1
+               and book = $2
+           order by size desc
+           limit 1"#,
+        book.shard,
+        book.id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Checkpoint { size: row.size, root: hash(row.root), note: row.note, signed_at: row.signed_at }))
+}
+
+fn hash(bytes: Vec<u8>) -> Hash {
+    bytes.try_into().expect("a CHECK holds hashes to 32 bytes")
 }

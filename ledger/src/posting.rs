@@ -9,7 +9,10 @@ use sqlx::PgConnection;
 
 use crate::{AccountId, Book, TransactionId};
 
+pub(crate) mod decide;
+mod read;
 mod refusal;
+mod write;
 
 pub use refusal::{Field, Refusal};
 
@@ -89,6 +92,17 @@ pub enum PostError {
 ///
 /// # Errors
 /// When the database fails, there is no such book, the batch is too large, or the ledger is damaged.
-pub async fn post(_: &mut PgConnection, _: Book, _: &[Posting]) -> Result<Vec<Outcome>, PostError> {
-    Ok(Vec::new())
+pub async fn post(conn: &mut PgConnection, book: Book, postings: &[Posting]) -> Result<Vec<Outcome>, PostError> {
+    if postings.len() > BATCH_MAX {
+        return Err(PostError::BatchTooLarge(postings.len()));
+    }
+    if postings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let head = read::lock(conn, book).await?;
+    let size_before = head.size;
+    let (state, appender) = read::read(conn, book, head, postings).await?;
+    let decision = decide::decide(state, postings);
+    write::write(conn, book, size_before, appender, &decision).await?;
+    Ok(decision.outcomes)
 }

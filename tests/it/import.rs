@@ -51,7 +51,7 @@ async fn import_twice(file: &Path) {
     assert_eq!(rejects.lines().count() - 1, row(&first, "refused").parse::<usize>().unwrap());
 
     let second = text(&service.import(file, &[]).output().unwrap());
-    assert_eq!(row(&second, "of these there before"), row(&second, "transactions recorded"));
+    assert_eq!(row(&second, "transactions there before this run"), row(&second, "transactions recorded"));
     assert_eq!(State::of(&service).await, state);
     service.stop();
 }

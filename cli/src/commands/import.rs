@@ -42,7 +42,7 @@ enum Format {
     ///
     /// Creates the products, the customers with their wallets, an opening deposit for each that covers their orders,
     /// and one transaction for each order line. A cancellation reverses the nearest earlier line that it is the exact
-    /// inverse of, else it is a refund. A second run adds nothing.
+    /// inverse of, else it is a refund. A second run, with a key of the same user, adds nothing.
     OnlineRetail(OnlineRetailArgs),
 }
 

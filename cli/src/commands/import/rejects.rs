@@ -29,3 +29,25 @@ fn write_rows(path: &Path, refused: &[Refused]) -> Result<()> {
     writer.into_inner()?.sync_all()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_whole_or_stays_as_it_was() {
+        let folder = std::env::temp_dir().join(format!("bn-rejects-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("rejects.csv");
+        let line = Refused { number: 7, reason: "no_customer".to_owned(), text: "1,A,\"x, y\"".to_owned() };
+        write(&path, &[line]).unwrap();
+        let written = fs::read_to_string(&path).unwrap();
+        assert_eq!(written, "line,reason,text\n7,no_customer,\"1,A,\"\"x, y\"\"\"\n");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
+        // Where the new file cannot be begun, the old one stays.
+        fs::create_dir(folder.join("rejects.csv.part")).unwrap();
+        write(&path, &[]).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), written);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -76,7 +76,7 @@ impl fmt::Display for Report {
         }
         row("opening deposits", self.deposits.to_string())?;
         row("transactions recorded", self.recorded.to_string())?;
-        row("  of these there before this run", self.existed.to_string())?;
+        row("transactions there before this run", self.existed.to_string())?;
         row("transactions rejected", self.rejected.values().sum::<u64>().to_string())?;
         for (reason, count) in &self.rejected {
             row(&format!("    {reason}"), count.to_string())?;
@@ -84,5 +84,53 @@ impl fmt::Display for Report {
         let millis = self.took.as_millis();
         row("seconds", format!("{}.{}", millis / 1_000, millis % 1_000 / 100))?;
         row("transactions a second", self.transactions_per_second().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn order(line: u64, fate: Fate) -> Order {
+        Order { fate, ..Order::new(line, Value::Null) }
+    }
+
+    #[test]
+    fn the_table_accounts_for_every_line() {
+        let header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country";
+        let sale = "1,A,x,1,12/1/10 8:26,1.00,17850,UK";
+        let file = File::parse(format!("{header}\n{sale}\n{sale}\n{sale}\n537\n").as_bytes()).unwrap();
+        let refused = |number, reason: &str| Refused { number, reason: reason.to_owned(), text: String::new() };
+        let refused = [refused(4, "sale_refused"), refused(5, "truncated")];
+        let fates = [
+            Fate::Recorded(Uuid::nil()),
+            Fate::Rejected(Uuid::nil(), "insufficient_funds".to_owned()),
+            Fate::Refused("sale_refused".to_owned()),
+        ];
+        let orders = (2..).zip(fates).map(|(line, fate)| order(line, fate)).collect();
+        let mut deposit = order(0, Fate::Recorded(Uuid::nil()));
+        deposit.existed = true;
+        let loaded = Loaded { deposits: vec![deposit], orders };
+        let report = Report::of(&file, &refused, &loaded, Duration::from_millis(1_500)).to_string();
+        let rows: Vec<String> =
+            report.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let expected = [
+            "lines read 4",
+            "accepted 2",
+            "refused 2",
+            "sale_refused 1",
+            "truncated 1",
+            "opening deposits 1",
+            "transactions recorded 2",
+            "transactions there before this run 1",
+            "transactions rejected 1",
+            "insufficient_funds 1",
+            "seconds 1.5",
+            "transactions a second 2",
+        ];
+        assert_eq!(rows, expected);
     }
 }

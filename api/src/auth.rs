@@ -1,0 +1,78 @@
+//! Who asks: bearer tokens, and the short memory of those that were verified.
+
+mod tokens;
+
+use domain::access::token::Token;
+use domain::{Principal, Role};
+use poem::http::header;
+use poem::{Request, RequestBody, Result};
+use poem_openapi::registry::{MetaSecurityScheme, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+
+pub(crate) use tokens::Tokens;
+
+use crate::edge::Context;
+use crate::problem::Problem;
+
+/// The name of the security scheme in the OpenAPI document.
+const SCHEME: &str = "bearer";
+
+/// The authenticated caller; an operation that takes it cannot be called without a valid token.
+pub(crate) struct Caller(pub(crate) Principal);
+
+impl Caller {
+    /// Refuses a caller of another role.
+    pub(crate) fn must_be(&self, role: Role) -> Result<(), Problem> {
+        if self.0.role == role {
+            return Ok(());
+        }
+        Err(Problem::forbidden(format!("This takes the role {}; yours is {}.", role.as_str(), self.0.role.as_str())))
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Caller {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        let scheme = MetaSecurityScheme {
+            ty: "http",
+            description: Some("A session's token (`bns_…`, from createSession) or an API key (`bnx_live_…`)."),
+            name: None,
+            key_in: None,
+            scheme: Some("bearer"),
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        };
+        registry.create_security_scheme(SCHEME, scheme);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![SCHEME]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> Result<Caller> {
+        let context = Context::from(request);
+        let refused = || Problem::unauthorized("This token is not valid: it is unknown, expired or revoked.");
+        let token = bearer(request)?;
+        let token = Token::parse(token).ok_or_else(refused)?;
+        let principal = context.state.tokens.principal(&context.state.pool, token).await.map_err(Problem::from)?;
+        Ok(Caller(principal.ok_or_else(refused)?))
+    }
+}
+
+/// The token in `Authorization: Bearer <token>`.
+fn bearer(request: &Request) -> Result<&str, Problem> {
+    let given = request.header(header::AUTHORIZATION);
+    let parts = given.and_then(|value| value.split_once(' '));
+    match parts {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Problem::unauthorized("This needs the header Authorization: Bearer <token>.")),
+    }
+}

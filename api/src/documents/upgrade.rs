@@ -1,0 +1,151 @@
+//! From what poem-openapi writes to valid OpenAPI 3.1.
+//!
+//! It writes 3.0 with some words of 3.1 in it, and has no way to say that an object is closed, that a field may be null, or what
+//! headers every answer has. The walk here says so once for all operations.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+/// The document as 3.1, pretty-printed.
+pub(super) fn to_3_1(document: &str) -> String {
+    let mut document: Value = serde_json::from_str(document).expect("poem-openapi writes JSON");
+    document["openapi"] = "3.1.1".into();
+    document["servers"] = json!([{ "url": "/" }]);
+    if let Some(root) = document.as_object_mut() {
+        root.remove("webhooks");
+    }
+    let closed = request_schemas(&document);
+    schemas(&mut document["components"]["schemas"], &closed);
+    for (_, path) in entries(&mut document["paths"]) {
+        for (_, operation) in entries(path) {
+            self::operation(operation);
+        }
+    }
+    walk(&mut document);
+    serde_json::to_string_pretty(&document).expect("a JSON value can be written")
+}
+
+fn entries(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    value.as_object_mut().into_iter().flat_map(Map::iter_mut)
+}
+
+/// The names of the component schemas that requests are made of.
+fn request_schemas(document: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for path in document["paths"].as_object().into_iter().flat_map(Map::values) {
+        for operation in path.as_object().into_iter().flat_map(Map::values) {
+            references(document, &operation["requestBody"], &mut found);
+        }
+    }
+    found
+}
+
+fn references(document: &Value, value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            let reference = members.get("$ref").and_then(Value::as_str).and_then(|name| name.rsplit('/').next());
+            if let Some(name) = reference.filter(|name| found.insert((*name).to_owned())) {
+                references(document, &document["components"]["schemas"][name], found);
+            }
+            members.values().for_each(|member| references(document, member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(document, item, found)),
+        _ => {}
+    }
+}
+
+/// Fields that need not be there may be null, and an object of a request is closed.
+fn schemas(schemas: &mut Value, closed: &BTreeSet<String>) {
+    for (name, schema) in entries(schemas) {
+        let required: BTreeSet<String> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        if closed.contains(name) {
+            schema["additionalProperties"] = false.into();
+        }
+        for (field, schema) in entries(&mut schema["properties"]) {
+            join_reference(schema);
+            if !required.contains(field) {
+                allow_null(schema);
+            }
+        }
+    }
+}
+
+/// 3.0 forbids words beside `$ref`, so poem wraps it in an `allOf` with the description; 3.1 allows them.
+fn join_reference(schema: &mut Value) {
+    let reference =
+        schema["allOf"].as_array().and_then(|parts| parts.iter().find_map(|part| part.get("$ref"))).cloned();
+    if let (Some(reference), Some(members)) = (reference, schema.as_object_mut()) {
+        members.remove("allOf");
+        members.insert("$ref".to_owned(), reference);
+    }
+}
+
+fn allow_null(schema: &mut Value) {
+    let Some(members) = schema.as_object_mut() else { return };
+    if let Some(reference) = members.remove("$ref") {
+        members.insert("anyOf".to_owned(), json!([{ "$ref": reference }, { "type": "null" }]));
+    } else if let Some(Value::String(kind)) = members.remove("type") {
+        members.insert("type".to_owned(), json!([kind, "null"]));
+        if let Some(Value::Array(words)) = members.get_mut("enum") {
+            words.push(Value::Null);
+        }
+    }
+}
+
+/// Every answer has the request's id; every operation says whether it wants a token.
+fn operation(operation: &mut Value) {
+    if operation.get("security").is_none() {
+        operation["security"] = json!([]);
+    }
+    for (status, response) in entries(&mut operation["responses"]) {
+        let headers = &mut response["headers"];
+        if headers.is_null() {
+            *headers = json!({});
+        }
+        headers["x-request-id"] = header("The id of the request, the caller's own or one of ours.");
+        match status.as_str() {
+            "401" => headers["WWW-Authenticate"] = header("The scheme to authenticate with."),
+            "503" => headers["Retry-After"] = header("Seconds after which to try again."),
+            _ => {}
+        }
+    }
+}
+
+fn header(description: &str) -> Value {
+    json!({ "description": description, "schema": { "type": "string" } })
+}
+
+/// Small differences, wherever they stand: `example`, bounds written as floats.
+fn walk(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if members.contains_key("type") || members.contains_key("properties") {
+                schema(members);
+            }
+            members.values_mut().for_each(walk);
+        }
+        Value::Array(items) => items.iter_mut().for_each(walk),
+        _ => {}
+    }
+}
+
+fn schema(members: &mut Map<String, Value>) {
+    if let Some(example) = members.get("example").filter(|_| is_schema(members)).cloned() {
+        members.remove("example");
+        members.insert("examples".to_owned(), json!([example]));
+    }
+    for bound in ["minimum", "maximum"] {
+        let whole = members.get(bound).and_then(Value::as_f64).filter(|bound| bound.fract() == 0.0);
+        if let Some(whole) = whole {
+            // Bounds of ours fit a 32-bit integer, see `Integer::schema`.
+            members.insert(bound.to_owned(), json!(whole as i64));
+        }
+    }
+}
+
+/// A property may be called `type` or `example`; then what stands there is a schema and no word of one.
+fn is_schema(members: &Map<String, Value>) -> bool {
+    members.get("type").is_none_or(|kind| kind.is_string() || kind.is_array())
+}

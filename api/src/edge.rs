@@ -1,0 +1,89 @@
+//! The outermost layer: every request gets an id, every outcome becomes an answer.
+
+mod context;
+mod headers;
+mod negotiate;
+mod observe;
+mod paths;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures::FutureExt;
+use poem::error::MethodNotAllowedError;
+use poem::http::header;
+use poem::{Endpoint, PathPattern, Request, Response};
+
+pub(crate) use context::{Context, Trace};
+pub(crate) use observe::describe as describe_metrics;
+pub(crate) use paths::Paths;
+
+use crate::problem::{Problem, from_poem};
+use crate::state::State;
+
+/// Wraps the routes.
+pub(crate) struct Edge<E> {
+    inner: E,
+    state: State,
+    paths: Paths,
+}
+
+impl<E> Edge<E> {
+    /// `paths` are the operations behind `inner`, for `Allow` and for refusing unknown query parameters.
+    pub(crate) fn new(inner: E, state: State, paths: Paths) -> Edge<E> {
+        Edge { inner, state, paths }
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let context = Context::of(&request, self.state.clone());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        request.extensions_mut().insert(context.clone());
+        let (mut response, route) = match self.outcome(request, &context).await {
+            Ok(response) => {
+                let route = response.data::<PathPattern>().cloned();
+                (response, route)
+            }
+            Err((problem, route)) => (problem.into_response(&path, &context.request_id), route),
+        };
+        headers::secure(&mut response, &context.request_id);
+        observe::request(self.paths.template(route.as_ref()), &method, response.status(), started.elapsed());
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Edge<E> {
+    /// Runs the request within its time; what goes wrong is a problem, with the route if it got that far.
+    async fn outcome(&self, request: Request, context: &Context) -> Result<Response, (Problem, Option<PathPattern>)> {
+        negotiate::accepts_json(&request).map_err(|problem| (problem, None))?;
+        self.paths.check_query(&request).map_err(|problem| (problem, None))?;
+        let limit = self.state.limits.request_timeout + negotiate::wait(&request);
+        let work = tokio::time::timeout(limit, AssertUnwindSafe(self.inner.call(request)).catch_unwind());
+        match work.await {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(error))) => Err(self.refused(error)),
+            Ok(Err(_panic)) => {
+                tracing::error!(request_id = %context.request_id, "a request panicked");
+                Err((Problem::internal(), None))
+            }
+            Err(_elapsed) => {
+                Err((Problem::unavailable("timeout", "The request took too long and was given up."), None))
+            }
+        }
+    }
+
+    fn refused(&self, error: poem::Error) -> (Problem, Option<PathPattern>) {
+        let route = error.data::<PathPattern>().cloned();
+        let allow = error.is::<MethodNotAllowedError>().then(|| self.paths.allow(route.as_ref()));
+        let problem = from_poem(error);
+        let problem = match allow.flatten() {
+            Some(allow) => problem.header(header::ALLOW, allow),
+            None => problem,
+        };
+        (problem, route)
+    }
+}

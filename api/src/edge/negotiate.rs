@@ -1,0 +1,53 @@
+//! What the request's headers ask for.
+
+use std::time::Duration;
+
+use poem::Request;
+use poem::http::{StatusCode, header};
+
+use crate::prefer::Prefer;
+use crate::problem::Problem;
+
+/// Refuses a request for a resource in anything but JSON.
+pub(crate) fn accepts_json(request: &Request) -> Result<(), Problem> {
+    let accepted = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut ranges =
+        accepted.flat_map(|list| list.split(',')).map(str::trim).filter(|range| !range.is_empty()).peekable();
+    if ranges.peek().is_none() || !request.uri().path().starts_with("/api/") || ranges.any(is_json) {
+        return Ok(());
+    }
+    let detail = "The API answers with application/json, which the Accept header rules out.";
+    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail))
+}
+
+fn is_json(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+    matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json") && !refused
+}
+
+/// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.
+pub(crate) fn wait(request: &Request) -> Duration {
+    let preference = request.header("prefer").and_then(|text| Prefer::parse(text).ok());
+    preference.and_then(|Prefer(wait)| wait).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_must_not_be_ruled_out() {
+        let status = |accept: &str| {
+            let request = Request::builder().uri_str("/api/v1/users").header("accept", accept).finish();
+            accepts_json(&request).map_err(|problem| problem.status().as_u16())
+        };
+        for fine in ["*/*", "application/json", "text/html, application/*;q=0.1", ""] {
+            assert_eq!(status(fine), Ok(()), "{fine}");
+        }
+        for ruled_out in ["text/html", "application/json;q=0", "image/*"] {
+            assert_eq!(status(ruled_out), Err(406), "{ruled_out}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The paths behind the edge: which methods and query parameters each takes. Derived from the operations, never kept by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use poem::http::{HeaderValue, Method};
+use poem::{PathPattern, Request};
+use poem_openapi::OpenApi;
+use poem_openapi::registry::MetaParamIn;
+
+use crate::problem::{FieldProblem, Place, Problem};
+
+/// What stands in the metrics for a request that matched no route.
+const UNMATCHED: &str = "unmatched";
+
+#[derive(Default)]
+struct Path {
+    /// As documented, `/users/{id}`; the label in metrics.
+    template: Arc<str>,
+    /// The query parameters of each method.
+    methods: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// All paths, by the pattern poem reports for them.
+pub(crate) struct Paths {
+    known: BTreeMap<String, Path>,
+    unmatched: Arc<str>,
+}
+
+impl Paths {
+    /// The paths of the operations of `T`.
+    pub(crate) fn of<T: OpenApi>() -> Paths {
+        let mut paths = Paths { known: BTreeMap::new(), unmatched: UNMATCHED.into() };
+        for path in T::meta().into_iter().flat_map(|api| api.paths) {
+            let known = paths.entry(&path.path);
+            for operation in path.operations {
+                let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+                let query = query.map(|parameter| parameter.name).collect();
+                known.methods.insert(operation.method.to_string(), query);
+            }
+        }
+        paths
+    }
+
+    /// Adds a path that is no documented operation and is only read.
+    pub(crate) fn and_get(mut self, path: &str) -> Paths {
+        self.entry(path).methods.insert(Method::GET.to_string(), BTreeSet::new());
+        self
+    }
+
+    fn entry(&mut self, template: &str) -> &mut Path {
+        let path = self.known.entry(pattern(template)).or_default();
+        path.template = template.into();
+        path
+    }
+
+    fn matched(&self, route: Option<&PathPattern>) -> Option<&Path> {
+        self.known.get(&*route?.0)
+    }
+
+    /// The route as metrics label it.
+    pub(crate) fn template(&self, route: Option<&PathPattern>) -> Arc<str> {
+        self.matched(route).map_or(&self.unmatched, |path| &path.template).clone()
+    }
+
+    /// The `Allow` header of a path.
+    pub(crate) fn allow(&self, route: Option<&PathPattern>) -> Option<HeaderValue> {
+        let mut methods: Vec<&str> = self.matched(route)?.methods.keys().map(String::as_str).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        HeaderValue::from_str(&methods.join(", ")).ok()
+    }
+
+    /// Refuses a query parameter that the operation does not have: a misspelt filter must not look like a wide result.
+    pub(crate) fn check_query(&self, request: &Request) -> Result<(), Problem> {
+        let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
+        let Some(known) = self.find(request) else { return Ok(()) };
+        let names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
+        let unknown: Vec<_> = names.filter(|name| !known.contains(*name)).map(|name| unknown(name, known)).collect();
+        if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid(unknown)) }
+    }
+
+    /// The query parameters of the operation that a request names, found by its path without poem's help: it has not routed yet.
+    fn find(&self, request: &Request) -> Option<&BTreeSet<String>> {
+        let method = if request.method() == Method::HEAD { Method::GET.as_str() } else { request.method().as_str() };
+        let fits = |path: &&Path| fits(&path.template, request.uri().path());
+        self.known.values().filter(fits).find_map(|path| path.methods.get(method))
+    }
+}
+
+/// `/users/{id}` as poem-openapi registers it: `/users/:param0`.
+fn pattern(template: &str) -> String {
+    let mut count = 0;
+    let segments = template.split('/').map(|segment| {
+        if !segment.starts_with('{') {
+            return segment.to_owned();
+        }
+        count += 1;
+        format!(":param{}", count - 1)
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted.starts_with('{') || wanted == given => {}
+            _ => return false,
+        }
+    }
+}
+
+fn unknown(name: &str, known: &BTreeSet<String>) -> FieldProblem {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let detail = match known.as_slice() {
+        [] => "This operation takes no query parameters.".to_owned(),
+        known => format!("There is no such parameter; there are {}.", known.join(", ")),
+    };
+    FieldProblem { at: Place::Parameter(name.to_owned()), code: "unknown_parameter", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_fits_its_paths_only() {
+        assert!(fits("/a/{id}/b", "/a/1/b"));
+        assert!(!fits("/a/{id}", "/a/1/b"));
+        assert!(!fits("/a/{id}/b", "/a/1/c"));
+        assert_eq!(pattern("/a/{id}/b/{other}"), "/a/:param0/b/:param1");
+    }
+}

@@ -1,0 +1,84 @@
+//! Every operation, one file each, listed here and nowhere else.
+
+mod accounts;
+mod jobs;
+mod products;
+mod sessions;
+mod transactions;
+mod users;
+
+use poem_openapi::{OpenApi, Tags};
+
+use crate::state::State;
+
+/// What the operations are grouped by in the document.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// Who may call the API, and their wallets.
+    Users,
+    /// Logging in.
+    Sessions,
+    /// What users sell.
+    Products,
+    /// Money on the move.
+    Transactions,
+    /// Money at rest.
+    Accounts,
+    /// Work that goes on after the answer.
+    Jobs,
+}
+
+/// Nests the operations two by two, as poem-openapi's tuples are short, and keeps the list for the test below.
+macro_rules! operations {
+    (@nest $state:ident $last:expr) => { $last($state.clone()) };
+    (@nest $state:ident $first:expr, $($rest:expr),+) => {
+        ($first($state.clone()), operations!(@nest $state $($rest),+))
+    };
+    ($($route:literal => $operation:expr,)+) => {
+        /// The operations, ready to be served.
+        pub(crate) fn operations(state: &State) -> impl OpenApi + use<> {
+            operations!(@nest state $($operation),+)
+        }
+
+        /// The same as method and path.
+        #[cfg(test)]
+        const ROUTES: &[&str] = &[$($route),+];
+    };
+}
+
+operations! {
+    "POST /api/v1/users" => users::create::CreateUser,
+    "GET /api/v1/users" => users::list::ListUsers,
+    "GET /api/v1/users/{id}" => users::get::GetUser,
+    "POST /api/v1/sessions" => sessions::create::CreateSession,
+    "POST /api/v1/products" => products::create::CreateProduct,
+    "GET /api/v1/products" => products::list::ListProducts,
+    "GET /api/v1/products/{id}" => products::get::GetProduct,
+    "POST /api/v1/transactions" => transactions::create::CreateTransaction,
+    "POST /api/v1/transactions/batch" => transactions::create_batch::CreateTransactionBatch,
+    "GET /api/v1/transactions" => transactions::list::ListTransactions,
+    "GET /api/v1/transactions/{id}" => transactions::get::GetTransaction,
+    "GET /api/v1/accounts/{id}" => accounts::get::GetAccount,
+    "GET /api/v1/accounts/{id}/entries" => accounts::entries::ListEntries,
+    "GET /api/v1/jobs/{id}" => jobs::get::GetJob,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared<T: OpenApi>(_: impl FnOnce(&State) -> T) -> Vec<String> {
+        let paths = T::meta().into_iter().flat_map(|api| api.paths);
+        let route = |path: poem_openapi::registry::MetaPath| {
+            let of =
+                move |operation: poem_openapi::registry::MetaOperation| format!("{} {}", operation.method, path.path);
+            path.operations.into_iter().map(of).collect::<Vec<_>>()
+        };
+        paths.flat_map(route).collect()
+    }
+
+    #[test]
+    fn the_list_says_what_each_file_declares() {
+        assert_eq!(declared(operations), ROUTES);
+    }
+}

@@ -1,0 +1,4 @@
+//! `/api/v1/accounts`
+
+pub(crate) mod entries;
+pub(crate) mod get;

@@ -1,0 +1,3 @@
+//! `/api/v1/jobs`
+
+pub(crate) mod get;

@@ -1,0 +1,39 @@
+//! `GET /api/v1/transactions/{id}`
+
+use domain::transactions;
+use ledger::TransactionId;
+use poem_openapi::OpenApi;
+use poem_openapi::param::Path;
+
+use crate::auth::Caller;
+use crate::body::text::Id;
+use crate::found::{Found, KnownTags};
+use crate::reply::{Failure, Operation, Refusal, refusals};
+use crate::routes::Tag;
+use crate::state::State;
+use crate::views::transaction::TransactionView;
+
+pub(crate) struct GetTransaction(pub(crate) State);
+
+impl Operation for GetTransaction {
+    const REFUSALS: &'static [&'static [Refusal]] =
+        &[refusals::SIGNED_IN, refusals::PARAMETERS, refusals::ONE, refusals::ANY];
+}
+
+#[OpenApi(tag = "Tag::Transactions")]
+impl GetTransaction {
+    /// Get a transaction
+    ///
+    /// A caller of the role `user` finds those it made and those of its own accounts.
+    #[oai(path = "/api/v1/transactions/:id", method = "get", operation_id = "getTransaction")]
+    async fn call(
+        &self,
+        caller: Caller,
+        known: KnownTags,
+        /// The transaction.
+        id: Path<Id>,
+    ) -> Result<Found<TransactionView>, Failure<Self>> {
+        let found = transactions::find(&mut *self.0.connection().await?, &caller.0, TransactionId(id.0.0)).await?;
+        Ok(Found::of(&TransactionView::from(&found), &known))
+    }
+}

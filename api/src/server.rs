@@ -1,0 +1,122 @@
+//! The socket: accepting, timeouts of the connection, stopping in order.
+//!
+//! poem's own server leaves Nagle's algorithm on (40 ms stalls on small frames), waits for ever for a header and spins when
+//! accepting fails, so hyper is driven directly and poem begins at the request.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::state::{ApiState, Limits};
+
+/// After accepting failed (as when file descriptors run out), so long a pause: a hot loop would only make it worse.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// After the signal to stop, requests in flight have so long to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// What the API needs to run.
+pub struct ApiConfig {
+    /// The bound socket; the caller binds it, so that a port in use is its error to explain.
+    pub listener: TcpListener,
+    /// What the operations share.
+    pub state: ApiState,
+}
+
+/// Serves the API until `shutdown` resolves, then lets requests in flight end.
+///
+/// # Errors
+/// When the socket has no address any more.
+pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let limits = Arc::new(config.state.limits.clone());
+    let endpoint = Arc::new(crate::app::endpoint(config.state).into_endpoint().map_to_response());
+    let (stop, stopping) = watch::channel(());
+    let server = Server { local: config.listener.local_addr()?, limits, endpoint, stopping };
+    let connections = Arc::new(Semaphore::new(server.limits.connections_max));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            (stream, remote, permit) = accept(&config.listener, &connections) => server.spawn(stream, remote, permit),
+        }
+    }
+    drop((config.listener, stop));
+    // Each open connection holds a permit: all of them free means that all have ended.
+    let all = u32::try_from(server.limits.connections_max).unwrap_or(u32::MAX);
+    if tokio::time::timeout(DRAIN_TIMEOUT, connections.acquire_many(all)).await.is_err() {
+        tracing::warn!("requests were still in flight when the time to drain was over");
+    }
+    Ok(())
+}
+
+/// The next connection, as soon as there is room for one more.
+async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    let permit = connections.clone().acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => return (stream, remote, permit),
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Server<E> {
+    local: SocketAddr,
+    limits: Arc<Limits>,
+    endpoint: Arc<E>,
+    /// Its sender is dropped when the server is to stop.
+    stopping: watch::Receiver<()>,
+}
+
+impl<E: Endpoint<Output = Response> + 'static> Server<E> {
+    /// Serves one connection on a task of its own.
+    fn spawn(&self, stream: TcpStream, remote: SocketAddr, permit: OwnedSemaphorePermit) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone before it was served");
+            return;
+        }
+        let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(remote.into()));
+        let endpoint = self.endpoint.clone();
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
+            let endpoint = endpoint.clone();
+            async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_timeout)
+            .pipeline_flush(true)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut stopping = self.stopping.clone();
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = stopping.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+}

@@ -1,0 +1,6 @@
+//! The suites, one file each.
+
+pub(crate) mod api;
+pub(crate) mod events;
+pub(crate) mod ledger;
+pub(crate) mod queue;

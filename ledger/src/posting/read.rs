@@ -1,0 +1,254 @@
+//! What a batch needs to know, read under the lock of its book.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::decide::{AccountState, State};
+use super::refusal::Refusal;
+use super::{PostError, Posting};
+use crate::accounts::Overdraft;
+use crate::leaf::Leaf;
+use crate::merkle::Hash;
+use crate::merkle::frontier::Frontier;
+use crate::merkle::tiles::{Appender, Edges, LEVELS, fills, open_width};
+use crate::{AccountId, Book, Currency, TransactionId};
+
+/// The head of a book's log, whose row this transaction holds.
+pub(super) struct Head {
+    pub(super) size: i64,
+    frontier: Frontier,
+    recorded_at: Option<DateTime<Utc>>,
+}
+
+/// Waits until this transaction is the one writer of the book.
+///
+/// A statement of its own: what is read by a statement that waits is as old as the start of the wait.
+pub(super) async fn lock(conn: &mut PgConnection, book: Book) -> Result<Head, PostError> {
+    let row = sqlx::query!(
+        // Plans made for a small or empty table are not kept for a large one: each execution is planned for what is there
+        // now, until this transaction ends. Without it a plan from the first minutes of a book scans its transactions.
+        r#"select size, root, frontier, recorded_at,
+               set_config('plan_cache_mode', 'force_custom_plan', true) as plan_cache_mode
+           from ledger.book
+           where shard = $1
+               and book = $2
+           for no key update"#,
+        book.shard,
+        book.id
+    )
+    .fetch_optional(conn)
+    .await?
+    .ok_or(PostError::NoSuchBook(book))?;
+    let frontier = Frontier::from_bytes(row.size as u64, &row.frontier).map_err(damaged)?;
+    if frontier.root().as_slice() != row.root {
+        return Err(PostError::Damaged(format!("the root of {book} is not the one of its frontier")));
+    }
+    Ok(Head { size: row.size, frontier, recorded_at: row.recorded_at })
+}
+
+/// What kind of thing a row of the one reading statement tells of.
+mod kind {
+    pub(super) const CLOCK: i16 = 0;
+    pub(super) const ACCOUNT: i16 = 1;
+    pub(super) const RECORDED: i16 = 2;
+    pub(super) const REFUSED: i16 = 3;
+    pub(super) const REVERSED: i16 = 4;
+    pub(super) const HASH: i16 = 5;
+}
+
+struct Row {
+    kind: i16,
+    id: Option<Uuid>,
+    text: Option<String>,
+    overdraft: Option<bool>,
+    number: Option<i64>,
+    version: Option<i64>,
+    level: Option<i16>,
+    bytes: Option<Vec<u8>>,
+}
+
+/// Reads what the batch names, and the open tiles that it may fill.
+pub(super) async fn read(
+    conn: &mut PgConnection,
+    book: Book,
+    head: Head,
+    postings: &[Posting],
+) -> Result<(State, Appender), PostError> {
+    let wanted = Wanted::of(postings);
+    let edge = Edge::of(head.size as u64, postings.len() as u64);
+    let rows = sqlx::query_file_as!(
+        Row,
+        "src/posting/read.sql",
+        book.shard,
+        book.id,
+        &wanted.accounts,
+        &wanted.recorded,
+        &wanted.ids,
+        &wanted.originals,
+        edge.leaves_start,
+        edge.leaves_stop,
+        &edge.levels,
+        &edge.starts,
+        &edge.stops
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut gathered = Gathered::new(book, &head);
+    for row in rows {
+        gathered.take(row)?;
+    }
+    gathered.finish(head, &edge)
+}
+
+/// The ids that a batch names, each once.
+struct Wanted {
+    accounts: Vec<Uuid>,
+    ids: Vec<Uuid>,
+    originals: Vec<Uuid>,
+    /// Ids and originals.
+    recorded: Vec<Uuid>,
+}
+
+impl Wanted {
+    fn of(postings: &[Posting]) -> Wanted {
+        let accounts: HashSet<Uuid> =
+            postings.iter().flat_map(|posting| &posting.legs).map(|leg| leg.account.0).collect();
+        let ids: HashSet<Uuid> = postings.iter().map(|posting| posting.id.0).collect();
+        let originals: HashSet<Uuid> =
+            postings.iter().filter_map(|posting| posting.reverses).map(|original| original.0).collect();
+        let recorded: HashSet<Uuid> = ids.union(&originals).copied().collect();
+        Wanted {
+            accounts: sorted(accounts),
+            ids: sorted(ids),
+            originals: sorted(originals),
+            recorded: sorted(recorded),
+        }
+    }
+}
+
+/// In order, neighbours in an index are looked up one after the other.
+fn sorted(ids: HashSet<Uuid>) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = ids.into_iter().collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Which hashes of the right edge have to be read: those of open tiles that the batch may fill.
+struct Edge {
+    fills: [bool; LEVELS],
+    leaves_start: i64,
+    leaves_stop: i64,
+    /// The level of the tiles whose roots are hashes of the open tile one level up.
+    levels: Vec<i16>,
+    starts: Vec<i64>,
+    stops: Vec<i64>,
+}
+
+impl Edge {
+    fn of(size: u64, count: u64) -> Edge {
+        let fills: [bool; LEVELS] = std::array::from_fn(|level| fills(size, count, level));
+        let leaves = if fills[0] { open_width(size, 0) as i64 } else { 0 };
+        let mut edge = Edge {
+            fills,
+            leaves_start: size as i64 - leaves,
+            leaves_stop: size as i64,
+            levels: Vec::new(),
+            starts: Vec::new(),
+            stops: Vec::new(),
+        };
+        for level in (1..LEVELS).filter(|level| fills[*level]) {
+            let stop = (size >> (8 * level)) as i64;
+            edge.levels.push(level as i16 - 1);
+            edge.starts.push(stop - open_width(size, level) as i64);
+            edge.stops.push(stop);
+        }
+        edge
+    }
+}
+
+/// The rows of the one statement, sorted into what they tell of.
+struct Gathered {
+    book: Book,
+    state: State,
+    /// Level, index within the level, hash.
+    hashes: Vec<(usize, i64, Hash)>,
+}
+
+impl Gathered {
+    fn new(book: Book, head: &Head) -> Gathered {
+        let state = State { book: book.id, size: head.size, ..State::default() };
+        Gathered { book, state, hashes: Vec::new() }
+    }
+
+    fn take(&mut self, row: Row) -> Result<(), PostError> {
+        let state = &mut self.state;
+        let id = row.id.unwrap_or_default();
+        match row.kind {
+            kind::CLOCK => {
+                let now = row.number.and_then(DateTime::from_timestamp_micros);
+                state.next_at = now.expect("the database's clock is within the range of times");
+            }
+            kind::ACCOUNT => {
+                state.accounts.insert(AccountId(id), account(&row)?);
+            }
+            kind::RECORDED => {
+                let leaf = Leaf::decode(&row.bytes.unwrap_or_default()).map_err(damaged)?;
+                if (leaf.book, leaf.id.0, Some(leaf.seq)) != (self.book.id, id, row.number) {
+                    return Err(PostError::Damaged(format!("the leaf of transaction {id} is another one's")));
+                }
+                state.recorded.insert(leaf.id, leaf);
+            }
+            kind::REFUSED => {
+                let reason = row.text.unwrap_or_default();
+                let refusal = Refusal::parse(&reason).ok_or(PostError::Damaged(format!("no refusal is {reason:?}")))?;
+                state.refused.insert(TransactionId(id), refusal);
+            }
+            kind::REVERSED => {
+                state.reversed.insert(TransactionId(id));
+            }
+            kind::HASH => {
+                let hash =
+                    row.bytes.and_then(|hash| Hash::try_from(hash).ok()).expect("a CHECK holds hashes to 32 bytes");
+                let (level, index) = (row.level.unwrap_or_default() as usize, row.number.unwrap_or_default());
+                self.hashes.push((level, index, hash));
+            }
+            kind => unreachable!("the statement has no rows of kind {kind}"),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, head: Head, edge: &Edge) -> Result<(State, Appender), PostError> {
+        if let Some(last) = head.recorded_at {
+            self.state.next_at = self.state.next_at.max(last + TimeDelta::microseconds(1));
+        }
+        self.hashes.sort_unstable();
+        let mut edges: Edges = std::array::from_fn(|level| edge.fills[level].then(Vec::new));
+        for (level, _, hash) in self.hashes {
+            edges[level].as_mut().expect("only the hashes of tiles that may be filled are read").push(hash);
+        }
+        for (level, edge) in edges.iter().enumerate() {
+            let open = open_width(head.size as u64, level);
+            if edge.as_ref().is_some_and(|edge| edge.len() != open) {
+                return Err(PostError::Damaged(format!("the open tile of level {level} does not have {open} hashes")));
+            }
+        }
+        Ok((self.state, Appender::new(head.frontier, edges)))
+    }
+}
+
+fn account(row: &Row) -> Result<AccountState, PostError> {
+    let (Some(currency), Some(overdraft), Some(balance), Some(version)) =
+        (row.text.as_deref(), row.overdraft, row.number, row.version)
+    else {
+        return Err(PostError::Damaged("an account has an empty column".to_owned()));
+    };
+    let currency = Currency::parse(currency).map_err(damaged)?;
+    Ok(AccountState { currency, overdraft: Overdraft::from_allowed(overdraft), balance, version })
+}
+
+fn damaged(error: impl std::fmt::Display) -> PostError {
+    PostError::Damaged(error.to_string())
+}
