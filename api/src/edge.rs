@@ -79,7 +79,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     fn refused(&self, error: poem::Error) -> (Problem, Option<PathPattern>) {
         let route = error.data::<PathPattern>().cloned();
         let allow = error.is::<MethodNotAllowedError>().then(|| self.paths.allow(route.as_ref()));
-        let problem = from_poem(error);
+        let problem = from_poem(error, &self.paths.template(route.as_ref()));
         let problem = match allow.flatten() {
             Some(allow) => problem.header(header::ALLOW, allow),
             None => problem,

@@ -1,10 +1,13 @@
 //! Every test that needs a database or several crates, in one binary.
 
+mod api;
 mod chaos;
 mod domain;
 mod import;
 mod import_client;
 mod import_plan;
+mod ledger_kit;
+mod ledger_posting;
 mod supervisor;
 mod testkit;
 mod tidy;

@@ -2,7 +2,8 @@
 
 use poem::Response;
 use poem::http::{HeaderValue, header};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{FieldProblem, Place, Problem};
 
@@ -14,7 +15,7 @@ impl Problem {
     pub(crate) fn into_response(mut self, instance: &str, request_id: &str) -> Response {
         let headers = std::mem::take(&mut self.headers);
         let status = self.status;
-        let document = self.document(instance, request_id).to_string();
+        let document = self.document(instance, request_id);
         let mut response = Response::builder().status(status).body(document);
         let target = response.headers_mut();
         target.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -24,29 +25,57 @@ impl Problem {
         response
     }
 
-    fn document(self, instance: &str, request_id: &str) -> Value {
-        let mut document = Map::new();
-        document.insert("type".into(), format!("urn:bitnexus:problem:{}", self.code).into());
-        document.insert("title".into(), title(self.code).into());
-        document.insert("status".into(), self.status.as_u16().into());
-        document.insert("detail".into(), self.detail.into());
-        document.insert("instance".into(), instance.into());
-        document.insert("code".into(), self.code.into());
-        document.insert("request_id".into(), request_id.into());
-        if !self.errors.is_empty() {
-            document.insert("errors".into(), self.errors.iter().map(field).collect());
-        }
-        document.extend(self.extensions);
-        Value::Object(document)
+    fn document(self, instance: &str, request_id: &str) -> String {
+        let document = Document {
+            kind: format!("urn:bitnexus:problem:{}", self.code),
+            title: title(self.code),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance,
+            code: self.code,
+            request_id,
+            errors: self.errors.iter().map(Entry::from).collect(),
+            extensions: &self.extensions,
+        };
+        serde_json::to_string(&document).expect("a problem is plain data")
     }
 }
 
-fn field(problem: &FieldProblem) -> Value {
-    let (key, place) = match &problem.at {
-        Place::Pointer(pointer) => ("pointer", pointer),
-        Place::Parameter(name) => ("parameter", name),
-    };
-    json!({ key: place, "code": problem.code, "detail": problem.detail })
+/// The members in the order a reader wants them.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Entry<'a>>,
+    #[serde(flatten)]
+    extensions: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+    code: &'a str,
+    detail: &'a str,
+}
+
+impl<'a> From<&'a FieldProblem> for Entry<'a> {
+    fn from(problem: &'a FieldProblem) -> Entry<'a> {
+        let (pointer, parameter) = match &problem.at {
+            Place::Pointer(pointer) => (Some(pointer.as_str()), None),
+            Place::Parameter(name) => (None, Some(name.as_str())),
+        };
+        Entry { pointer, parameter, code: problem.code, detail: &problem.detail }
+    }
 }
 
 /// RFC 9457 wants one title for each type: the code, spelled for a person.

@@ -28,8 +28,10 @@ pub(crate) struct JobView {
     pub kind: String,
     /// The queue it is in.
     pub queue: String,
-    /// `scheduled`, `ready`, `running`, `succeeded`, `discarded`, `cancelled` or `dead`.
+    /// `scheduled`, `ready`, `running`, `waiting`, `succeeded`, `discarded`, `cancelled` or `dead`.
     pub state: String,
+    /// Why it is dead: `exhausted`, `poison`, `unknown_kind` or `undecodable`.
+    pub dead_reason: Option<String>,
     /// How often it was tried.
     pub attempt: i32,
     /// How often it is tried at most.
@@ -53,7 +55,7 @@ pub(crate) struct JobView {
 impl From<&inspect::JobView> for JobView {
     fn from(job: &inspect::JobView) -> JobView {
         let error = |error: &inspect::AttemptError| AttemptErrorView {
-            attempt: error.attempt,
+            attempt: error.attempt.into(),
             error: error.error.clone(),
             at: error.at,
         };
@@ -61,9 +63,10 @@ impl From<&inspect::JobView> for JobView {
             id: job.id,
             kind: job.kind.clone(),
             queue: job.queue.clone(),
-            state: job.state.to_string(),
-            attempt: job.attempt,
-            max_attempts: job.max_attempts,
+            state: job.state.as_str().to_owned(),
+            dead_reason: job.dead_reason.clone(),
+            attempt: job.attempt.into(),
+            max_attempts: job.max_attempts.into(),
             run_at: job.run_at,
             created_at: job.created_at,
             started_at: job.started_at,

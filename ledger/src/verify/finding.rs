@@ -1,5 +1,6 @@
 //! What can be wrong with a ledger, each by name.
 
+use super::FINDINGS_MAX;
 use crate::leaf::LeafError;
 use crate::{AccountId, TransactionId};
 
@@ -182,4 +183,17 @@ pub enum Finding {
         /// The transaction.
         transaction: TransactionId,
     },
+}
+
+/// The findings so far: the first ones by name, the rest by count.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) named: Vec<Finding>,
+    pub(super) left_out: u64,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.named.len() < FINDINGS_MAX { self.named.push(finding) } else { self.left_out += 1 }
+    }
 }

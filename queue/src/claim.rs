@@ -1,0 +1,115 @@
+//! Takes ready jobs for this process: several queues in one round trip.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::settle::Holding;
+
+/// A job that this process has claimed.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimed {
+    pub(crate) holding: Holding,
+    pub(crate) queue: String,
+    pub(crate) kind: String,
+    /// From 1.
+    pub(crate) attempt: i16,
+    pub(crate) max_attempts: i16,
+    /// How many processes died with it in hand.
+    pub(crate) crashes: i16,
+    /// From its being due to the claim.
+    pub(crate) waited_s: f64,
+    pub(crate) actor: Option<String>,
+    pub(crate) trace: Option<String>,
+    pub(crate) payload: String,
+}
+
+/// Claims up to the wanted number of ready jobs of each queue, if the process's lease is alive. They come back in the
+/// order of their priority, then of their coming due. Needs [`PLANNER`](crate::settle::PLANNER) in force.
+pub(crate) async fn claim(
+    conn: &mut PgConnection,
+    shard: i16,
+    process: Uuid,
+    wanted: &HashMap<&str, usize>,
+) -> sqlx::Result<Vec<Claimed>> {
+    let (queues, limits): (Vec<&str>, Vec<i32>) = wanted.iter().map(|(queue, limit)| (*queue, *limit as i32)).unzip();
+    let claimed = sqlx::query!(
+        r#"
+        with lease as (
+            -- The lock keeps others from declaring this process lost while it claims, and lets its heartbeat pass.
+            select 1
+              from queue.process
+             where shard = $1 and id = $2 and lost_at is null and expires_at > clock_timestamp()
+               for key share
+        )
+        update queue.job as job
+           set state = 2,
+               epoch = job.epoch + 1,
+               attempt = job.attempt + 1,
+               owner = $2,
+               claimed_at = clock_timestamp(),
+               on_trial = false,
+               unique_key = case when job.unique_until_started then null else job.unique_key end
+         -- By place, since the rows are locked: one plan only, and no second look-up in an index.
+         where job.ctid = any (array(
+                   select picked.place
+                     from unnest($3::text[], $4::integer[]) as asked(queue, wanted)
+                    cross join lateral (
+                              select ready.ctid as place
+                                from queue.job as ready
+                               where ready.shard = $1 and ready.queue = asked.queue and ready.state = 1
+                               order by ready.priority, ready.run_at, ready.id
+                               limit asked.wanted
+                                 for update skip locked
+                          ) as picked
+                    where exists (select from lease)
+               ))
+        returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority,
+                  job.run_at,
+                  extract(epoch from job.claimed_at - greatest(job.run_at, job.created_at))::float8 as "waited_s!",
+                  job.actor, job.trace, job.payload::text as "payload!"
+        "#,
+        shard,
+        process,
+        &queues as &[&str],
+        &limits,
+    );
+    let mut claimed = claimed.fetch_all(conn).await?;
+    claimed.sort_unstable_by(|one, other| {
+        (one.priority, one.run_at, one.id).cmp(&(other.priority, other.run_at, other.id))
+    });
+    let holding = |id, epoch| Holding { id, epoch, owner: process };
+    let claimed = claimed.into_iter().map(|row| Claimed {
+        holding: holding(row.id, row.epoch),
+        queue: row.queue,
+        kind: row.kind,
+        attempt: row.attempt,
+        max_attempts: row.max_attempts,
+        crashes: row.crashes,
+        waited_s: row.waited_s,
+        actor: row.actor,
+        trace: row.trace,
+        payload: row.payload,
+    });
+    Ok(claimed.collect())
+}
+
+/// Marks jobs that were in hand at an earlier crash as begun: if this process dies as well, that counts against them,
+/// and not against what merely lay beside them. Returns false when one of them is not ours any more.
+pub(crate) async fn put_on_trial(conn: &mut PgConnection, shard: i16, holdings: &[Holding]) -> sqlx::Result<bool> {
+    for holding in holdings {
+        let marked = sqlx::query!(
+            "update queue.job set on_trial = true where shard = $1 and id = $2 and epoch = $3 and owner = $4",
+            shard,
+            holding.id,
+            holding.epoch,
+            holding.owner,
+        );
+        // Planned each time: a plan from when the table was empty would read all of it.
+        if marked.persistent(false).execute(&mut *conn).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,171 @@
+//! Looks at one job, wherever it is in its life.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Not due yet.
+    Scheduled,
+    /// Due, and waiting for a worker.
+    Ready,
+    /// Claimed by a worker.
+    Running,
+    /// Waiting for other jobs.
+    Waiting,
+    /// Ended well.
+    Succeeded,
+    /// Ended by its own decision that there is nothing to do.
+    Discarded,
+    /// Ended because somebody did not want it any more.
+    Cancelled,
+    /// Given up: out of attempts, poison, or not understood.
+    Dead,
+}
+
+impl JobState {
+    /// The stable name, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobState::Scheduled => "scheduled",
+            JobState::Ready => "ready",
+            JobState::Running => "running",
+            JobState::Waiting => "waiting",
+            JobState::Succeeded => "succeeded",
+            JobState::Discarded => "discarded",
+            JobState::Cancelled => "cancelled",
+            JobState::Dead => "dead",
+        }
+    }
+
+    /// Whether nothing more will happen to it by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, JobState::Succeeded | JobState::Discarded | JobState::Cancelled | JobState::Dead)
+    }
+
+    fn from_number(number: i16) -> JobState {
+        match number {
+            0 => JobState::Scheduled,
+            1 => JobState::Ready,
+            2 => JobState::Running,
+            3 => JobState::Waiting,
+            4 => JobState::Succeeded,
+            5 => JobState::Discarded,
+            6 => JobState::Cancelled,
+            _ => JobState::Dead,
+        }
+    }
+}
+
+/// One failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptError {
+    /// Which attempt, from 1.
+    pub attempt: i16,
+    /// What went wrong.
+    pub error: String,
+    /// Its causes, the nearest first.
+    #[serde(default)]
+    pub chain: Vec<String>,
+    /// When, by the database's clock.
+    pub at: DateTime<Utc>,
+    /// The process that ran it.
+    pub process: Option<Uuid>,
+}
+
+/// A job, as an outsider may see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobView {
+    /// Its id.
+    pub id: Uuid,
+    /// The kind's name.
+    pub kind: String,
+    /// Its queue.
+    pub queue: String,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// 0 to 99, the smaller runs first.
+    pub priority: i16,
+    /// Attempts begun.
+    pub attempt: i16,
+    /// Attempts allowed.
+    pub max_attempts: i16,
+    /// When it is or was due.
+    pub run_at: DateTime<Utc>,
+    /// When it was enqueued.
+    pub created_at: DateTime<Utc>,
+    /// When its last attempt was claimed.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Who caused it.
+    pub actor: Option<String>,
+    /// Why it is dead: `exhausted`, `poison`, `unknown_kind` or `undecodable`.
+    pub dead_reason: Option<String>,
+    /// Its failed attempts, oldest first.
+    pub errors: Vec<AttemptError>,
+    /// What it last reported.
+    pub progress: Option<Value>,
+    /// What it returned.
+    pub result: Option<Value>,
+}
+
+/// Finds a job among the live, the dead and the finished; none if it never was or its history has been dropped.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result<Option<JobView>> {
+    let found = sqlx::query!(
+        r#"
+        select kind as "kind!", queue as "queue!", state as "state!", priority as "priority!",
+               attempt as "attempt!", max_attempts as "max_attempts!", run_at as "run_at!", created_at as "created_at!",
+               started_at, finished_at, actor, reason, errors, progress, result
+          from (
+               select 1 as place, kind, queue, state, priority, attempt, max_attempts, run_at, created_at,
+                      claimed_at as started_at, null::timestamptz as finished_at, actor, null::text as reason,
+                      errors, progress, null::json as result
+                 from queue.job
+                where shard = $1 and id = $2
+                union all
+               select 2, kind, queue, 7, priority, attempt, max_attempts, run_at, created_at,
+                      started_at, died_at, actor, reason, errors, progress, null
+                 from queue.dead_job
+                where shard = $1 and id = $2
+                union all
+               select 3, kind, queue, state, priority, attempt, max_attempts, run_at, created_at,
+                      started_at, finished_at, actor, null, errors, progress, result
+                 from queue.job_history
+                where shard = $1 and id = $2
+               ) as everywhere
+         -- An id may have been used again: the live job first, then the one that ended last.
+         order by place, finished_at desc
+         limit 1
+        "#,
+        shard,
+        id,
+    );
+    let found = found.fetch_optional(conn).await?;
+    Ok(found.map(|row| JobView {
+        id,
+        kind: row.kind,
+        queue: row.queue,
+        state: JobState::from_number(row.state as i16),
+        priority: row.priority,
+        attempt: row.attempt,
+        max_attempts: row.max_attempts,
+        run_at: row.run_at,
+        created_at: row.created_at,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        actor: row.actor,
+        dead_reason: row.reason,
+        errors: row.errors.and_then(|errors| serde_json::from_value(errors).ok()).unwrap_or_default(),
+        progress: row.progress,
+        result: row.result,
+    }))
+}

@@ -1,0 +1,122 @@
+//! The lease under which a worker process holds its jobs: one row and one heartbeat for each process.
+//!
+//! A lease runs by the database's clock. While the process renews it, its jobs are its own. Once it has run out, any
+//! other process may declare it lost and take the jobs: they become ready again with a raised epoch, so whatever the
+//! former holder still does to them is refused. A lease that ran out but was not taken yet can still be renewed:
+//! an outage of the database, which stops all heartbeats alike, costs no job its place.
+
+mod rescue;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use rescue::{Rescued, release, rescue_expired};
+pub(crate) use rescue::{hand_back, take_back_since};
+
+/// One lease of this process, from its registration until it is lost or given up.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) id: Uuid,
+    /// Cancelled when the jobs under it are no longer ours.
+    pub(crate) lost: CancellationToken,
+    registered: Instant,
+    /// Until when the lease certainly runs, by our own monotonic clock, in ms after `registered`.
+    live_until_ms: AtomicU64,
+}
+
+impl Generation {
+    pub(crate) fn new(id: Uuid) -> Generation {
+        let lost = CancellationToken::new();
+        Generation { id, lost, registered: Instant::now(), live_until_ms: AtomicU64::new(0) }
+    }
+
+    /// Notes that the lease was renewed by a heartbeat that was sent at `sent`.
+    pub(crate) fn renewed(&self, sent: Instant, lease: Duration) {
+        let until = sent.saturating_duration_since(self.registered) + lease;
+        self.live_until_ms.store(until.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Whether jobs may be begun: a process that was stopped for long finds out here, before it asks the database.
+    pub(crate) fn is_live(&self) -> bool {
+        let now_ms = self.registered.elapsed().as_millis() as u64;
+        now_ms < self.live_until_ms.load(Ordering::Relaxed) && !self.lost.is_cancelled()
+    }
+}
+
+/// Registers this process under a fresh id.
+pub(crate) async fn register(
+    conn: &mut PgConnection,
+    shard: i16,
+    queues: &[&str],
+    lease: Duration,
+) -> sqlx::Result<Generation> {
+    let generation = Generation::new(Uuid::now_v7());
+    let sent = Instant::now();
+    sqlx::query!(
+        r#"
+        insert into queue.process (shard, id, pid, host, queues, started_at, heartbeat_at, expires_at)
+        values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => $6))
+        "#,
+        shard,
+        generation.id,
+        std::process::id() as i32,
+        host(),
+        queues as &[&str],
+        lease.as_secs_f64(),
+    )
+    .execute(conn)
+    .await?;
+    generation.renewed(sent, lease);
+    Ok(generation)
+}
+
+/// Renews the lease; false when it has been lost.
+pub(crate) async fn renew(
+    conn: &mut PgConnection,
+    shard: i16,
+    generation: &Generation,
+    lease: Duration,
+) -> sqlx::Result<bool> {
+    let sent = Instant::now();
+    let renewed = sqlx::query!(
+        r#"
+        update queue.process
+           set heartbeat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $3)
+         where shard = $1 and id = $2 and lost_at is null
+        "#,
+        shard,
+        generation.id,
+        lease.as_secs_f64(),
+    );
+    let is_renewed = renewed.execute(conn).await?.rows_affected() == 1;
+    if is_renewed {
+        generation.renewed(sent, lease);
+    }
+    Ok(is_renewed)
+}
+
+/// The leases of a process of this host: what a supervisor asks for when a child of it has died, to
+/// [`release`] them at once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_pid(conn: &mut PgConnection, shard: i16, pid: u32) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from queue.process where shard = $1 and host = $2 and pid = $3",
+        shard,
+        host(),
+        pid as i32,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The name of this machine, as far as leases tell machines apart.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "unknown".to_owned() } else { name.trim().to_owned() }
+}

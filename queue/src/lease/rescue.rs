@@ -1,0 +1,253 @@
+//! Takes jobs from processes that are gone.
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
+
+use crate::metrics::RESCUED;
+use crate::notify::CHANNEL;
+use crate::settle::PLANNER;
+
+/// A job that was begun in this many processes that died is poison.
+const CRASHES_MAX: i32 = 3;
+
+/// What became of the jobs of lost processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// Jobs that are ready again.
+    pub ready: u64,
+    /// Jobs that had been begun in three processes that died, and went to the dead letters.
+    pub poison: u64,
+}
+
+/// Why jobs are taken from a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It died, or was silent for too long: its jobs are suspects.
+    Crash,
+    /// It says itself that it will not run them: nothing counts against them.
+    Handover,
+}
+
+/// Declares lost each process whose lease has run out, and makes its jobs ready. Any process may do this at any time;
+/// what somebody else is at work on is left for the next time.
+///
+/// # Errors
+/// When the database fails; nothing has been taken then, or all of some processes.
+pub async fn rescue_expired(conn: &mut PgConnection, shard: i16) -> sqlx::Result<Rescued> {
+    sqlx::query!(
+        r#"
+        update queue.process
+           set lost_at = clock_timestamp()
+         where shard = $1
+           and id = any (array(
+                   select id
+                     from queue.process
+                    where shard = $1 and lost_at is null and expires_at < clock_timestamp()
+                    order by id
+                    -- Waits for no claim: one that is under way holds a key lock on the row.
+                      for update skip locked
+               ))
+        "#,
+        shard,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let lost = sqlx::query_scalar!("select id from queue.process where shard = $1 and lost_at is not null", shard);
+    let lost = lost.fetch_all(&mut *conn).await?;
+    take_all(conn, shard, &lost, Cause::Crash).await
+}
+
+/// Takes the jobs of one process that is known to be dead, without waiting for its lease to run out: a supervisor calls
+/// this when its child has ended. A process that still lives is fenced off by it.
+///
+/// # Errors
+/// As [`rescue_expired`].
+pub async fn release(conn: &mut PgConnection, shard: i16, process: Uuid) -> sqlx::Result<Rescued> {
+    // Waits for a claim that is under way, and keeps the next one from happening.
+    sqlx::query!(
+        r#"
+        update queue.process
+           set lost_at = clock_timestamp()
+         where shard = $1
+           and id = any (array(
+                   select id from queue.process where shard = $1 and id = $2 and lost_at is null for update
+               ))
+        "#,
+        shard,
+        process,
+    )
+    .execute(&mut *conn)
+    .await?;
+    take_all(conn, shard, &[process], Cause::Crash).await
+}
+
+/// Gives up this process's own lease; jobs that it still holds become ready again, and nothing counts against them.
+pub(crate) async fn hand_back(conn: &mut PgConnection, shard: i16, process: Uuid) -> sqlx::Result<Rescued> {
+    take_all(conn, shard, &[process], Cause::Handover).await
+}
+
+async fn take_all(conn: &mut PgConnection, shard: i16, processes: &[Uuid], cause: Cause) -> sqlx::Result<Rescued> {
+    let mut rescued = Rescued::default();
+    for process in processes {
+        let mut tx = conn.begin().await?;
+        let held = held_since(&mut tx, shard, *process, None).await?;
+        let taken = take(&mut tx, shard, *process, &held, cause).await?;
+        // What another transaction has locked (that of a job which is being settled) is looked at again next time.
+        if taken.ready + taken.poison == held.len() as u64 {
+            sqlx::query!("delete from queue.process where shard = $1 and id = $2", shard, process)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        rescued.ready += taken.ready;
+        rescued.poison += taken.poison;
+        if cause == Cause::Crash && taken != Rescued::default() {
+            tracing::warn!(%process, ready = taken.ready, poison = taken.poison, "took the jobs of a lost process");
+        }
+    }
+    if cause == Cause::Crash {
+        metrics::counter!(RESCUED.name, "outcome" => "ready").increment(rescued.ready);
+        metrics::counter!(RESCUED.name, "outcome" => "poison").increment(rescued.poison);
+    }
+    Ok(rescued)
+}
+
+/// Hands back what this process claimed after `last`: a claim whose answer never arrived may have been made.
+pub(crate) async fn take_back_since(
+    conn: &mut PgConnection,
+    shard: i16,
+    process: Uuid,
+    last: Option<DateTime<Utc>>,
+) -> sqlx::Result<u64> {
+    let mut tx = conn.begin().await?;
+    // Waits until the server has ended the claim, whichever way: it holds a key lock on this row.
+    sqlx::query!("select id from queue.process where shard = $1 and id = $2 for update", shard, process)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let held = held_since(&mut tx, shard, process, last).await?;
+    let taken = take(&mut tx, shard, process, &held, Cause::Handover).await?;
+    tx.commit().await?;
+    Ok(taken.ready)
+}
+
+/// The jobs that a process holds, or those that it claimed after a time. No index leads to them: one would cost each
+/// claim more than a scan of the live jobs costs each crash.
+async fn held_since(
+    conn: &mut PgConnection,
+    shard: i16,
+    process: Uuid,
+    since: Option<DateTime<Utc>>,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::raw_sql("set local enable_seqscan = on").execute(&mut *conn).await?;
+    sqlx::query_scalar!(
+        r#"
+        select id
+          from queue.job
+         where shard = $1 and state = 2 and owner = $2 and ($3::timestamptz is null or claimed_at > $3)
+         order by id
+        "#,
+        shard,
+        process,
+        since,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes those of the jobs that nobody has locked.
+async fn take(
+    conn: &mut PgConnection,
+    shard: i16,
+    process: Uuid,
+    jobs: &[Uuid],
+    cause: Cause,
+) -> sqlx::Result<Rescued> {
+    if jobs.is_empty() {
+        return Ok(Rescued::default());
+    }
+    let planner: Vec<String> = PLANNER.iter().map(|(name, value)| format!("set local {name} = {value}")).collect();
+    sqlx::raw_sql(AssertSqlSafe(planner.join("; "))).execute(&mut *conn).await?;
+    let taken = sqlx::query!(
+        r#"
+        with given as materialized (
+            select $1::smallint as shard, id from unnest($2::uuid[]) as given(id)
+        ),
+        held as (
+            select job.*
+              from given
+             cross join lateral (
+                       select one.shard, one.id,
+                              -- Whether it was begun is only known of a suspect; the first crash makes it one.
+                              one.crashes + case when $4 and (one.crashes = 0 or one.on_trial) then 1 else 0 end
+                                  as crashes,
+                              case when $4 and (one.crashes = 0 or one.on_trial) then
+                                  coalesce(one.errors, '[]') || jsonb_build_object(
+                                      'error', 'the worker process died with the job in hand', 'chain', '[]'::jsonb,
+                                      'attempt', one.attempt, 'at', clock_timestamp(), 'process', one.owner
+                                  )
+                              else one.errors end as errors
+                         from queue.job as one
+                        where one.shard = given.shard and one.id = given.id and one.owner = $3
+                          for update skip locked
+                   ) as job
+        ),
+        buried as (
+            delete from queue.job as job
+             using held
+             where job.shard = any (array[held.shard])
+               and job.id >= held.id
+               and job.id <= held.id
+               and held.crashes >= $5
+            returning job.*, held.crashes as crashes_now, held.errors as errors_now
+        ),
+        filed as (
+            insert into queue.dead_job (
+                shard, attempt, crashes, epoch, priority, max_attempts, died_at, started_at, process, id,
+                run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload
+            )
+            select shard, attempt, crashes_now, epoch, priority, max_attempts, clock_timestamp(), claimed_at, owner, id,
+                   run_at, created_at, 'poison', queue, kind, actor, trace, progress, errors_now, payload
+              from buried
+                on conflict (shard, id) do update
+               set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload) = (
+                       excluded.attempt, excluded.crashes, excluded.epoch, excluded.died_at, excluded.started_at,
+                       excluded.process, excluded.reason, excluded.kind, excluded.queue, excluded.errors,
+                       excluded.payload
+                   )
+        ),
+        readied as (
+            update queue.job as job
+               set state = 1,
+                   epoch = job.epoch + 1,
+                   attempt = job.attempt - 1,
+                   crashes = held.crashes,
+                   errors = held.errors,
+                   owner = null,
+                   claimed_at = null,
+                   on_trial = false
+              from held
+             where job.shard = any (array[held.shard])
+               and job.id >= held.id
+               and job.id <= held.id
+               and held.crashes < $5
+            returning job.queue
+        ),
+        woken as (
+            -- Within the transaction, unlike everywhere else: this is rare.
+            select pg_notify($6, queue) from (select distinct queue from readied) as queues
+        )
+        select (select count(*) from readied) as "ready!",
+               (select count(*) from buried) as "poison!",
+               (select count(*) from woken) as "woken!"
+        "#,
+        shard,
+        jobs,
+        process,
+        cause == Cause::Crash,
+        CRASHES_MAX,
+        CHANNEL,
+    );
+    let taken = taken.fetch_one(conn).await?;
+    Ok(Rescued { ready: taken.ready as u64, poison: taken.poison as u64 })
+}

@@ -1,0 +1,111 @@
+//! The kinds of job that a worker can run, and the application's state that they share.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::run::{RunKind, run_batch, run_single};
+use crate::{BatchJob, Job, Retry};
+
+/// A kind, without its type.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) queue: &'static str,
+    pub(crate) retry: Retry,
+    pub(crate) timeout: Duration,
+    /// The most jobs in one run; 1 unless it is a batch kind.
+    pub(crate) batch_max: usize,
+    /// How many runs a process has at once, if the kind limits it.
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) run: RunKind,
+}
+
+/// The application's state, by type.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl States {
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Arc<T> {
+        let found = self.0.get(&TypeId::of::<T>()).cloned();
+        let found = found.unwrap_or_else(|| panic!("the registry was given no state of type {}", type_name::<T>()));
+        found.downcast().expect("it is stored under its own type")
+    }
+}
+
+/// Every kind of job that a worker process runs.
+#[derive(Debug, Default)]
+pub struct Registry {
+    kinds: HashMap<&'static str, Arc<Kind>>,
+    pub(crate) states: States,
+}
+
+impl Registry {
+    /// An empty one.
+    pub fn new() -> Registry {
+        Registry::default()
+    }
+
+    /// With this kind, which runs one at a time.
+    ///
+    /// # Panics
+    /// When the kind's name is taken.
+    #[must_use]
+    pub fn job<J: Job>(self) -> Registry {
+        self.kind(Kind {
+            name: J::KIND,
+            queue: J::QUEUE,
+            retry: J::RETRY,
+            timeout: J::TIMEOUT,
+            batch_max: 1,
+            concurrency: None,
+            run: RunKind::Single(run_single::<J>),
+        })
+    }
+
+    /// With this kind, which runs in batches.
+    ///
+    /// # Panics
+    /// When the kind's name is taken, or its batches are empty or never run.
+    #[must_use]
+    pub fn batch<J: BatchJob>(self) -> Registry {
+        assert!(J::BATCH_MAX > 0 && J::CONCURRENCY > 0, "{} has room for no job", J::KIND);
+        self.kind(Kind {
+            name: J::KIND,
+            queue: J::QUEUE,
+            retry: J::RETRY,
+            timeout: J::TIMEOUT,
+            batch_max: J::BATCH_MAX,
+            concurrency: Some(J::CONCURRENCY),
+            run: RunKind::Batch(run_batch::<J>),
+        })
+    }
+
+    /// With state of the application, which jobs of any kind reach by its type.
+    #[must_use]
+    pub fn state<S: Send + Sync + 'static>(mut self, state: Arc<S>) -> Registry {
+        self.states.0.insert(TypeId::of::<S>(), state);
+        self
+    }
+
+    /// The queues that its kinds use, in alphabetical order.
+    pub fn queues(&self) -> Vec<&'static str> {
+        let queues: BTreeSet<_> = self.kinds.values().map(|kind| kind.queue).collect();
+        queues.into_iter().collect()
+    }
+
+    pub(crate) fn find(&self, kind: &str) -> Option<&Arc<Kind>> {
+        self.kinds.get(kind)
+    }
+
+    pub(crate) fn of_queue(&self, queue: &str) -> impl Iterator<Item = &Arc<Kind>> {
+        self.kinds.values().filter(move |kind| kind.queue == queue)
+    }
+
+    fn kind(mut self, kind: Kind) -> Registry {
+        let name = kind.name;
+        assert!(self.kinds.insert(name, Arc::new(kind)).is_none(), "the kind {name} is registered twice");
+        self
+    }
+}

@@ -1,0 +1,186 @@
+//! Runs claimed jobs and decides what becomes of them.
+//!
+//! A run ends in one of three ways for each job: its outcome was committed with its own transaction (`closed`), its
+//! outcome is still to be written (`open`), or the job is no longer ours (`lost`).
+
+mod batch;
+mod guard;
+mod single;
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use futures::future::BoxFuture;
+
+use crate::claim::{Claimed, put_on_trial};
+use crate::context::JobContext;
+use crate::error::Failure;
+use crate::lease::Generation;
+use crate::own_tx::{CommitError, OwnTx, TxSource};
+use crate::registry::{Kind, Registry};
+use crate::settle::{DeadReason, Settlement, Verdict};
+use crate::{JobError, Notifier, Random};
+
+pub(crate) use batch::{BatchRun, RanBatch, run_batch};
+pub(crate) use guard::Stopped;
+pub(crate) use single::run_single;
+
+/// How a kind without its type is run.
+pub(crate) enum RunKind {
+    Single(for<'a, 'b> fn(&'a mut JobContext<'b>) -> BoxFuture<'a, Result<(), RunError>>),
+    Batch(for<'a> fn(BatchRun<'a>) -> BoxFuture<'a, RanBatch<'a>>),
+}
+
+impl std::fmt::Debug for RunKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RunKind::Single(_) => "Single",
+            RunKind::Batch(_) => "Batch",
+        })
+    }
+}
+
+/// Why a run did not succeed.
+#[derive(Debug)]
+pub(crate) enum RunError {
+    Undecodable(serde_json::Error),
+    Job(JobError),
+}
+
+/// What became of the jobs of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Outcomes that are still to be written.
+    pub(crate) open: Vec<Settlement>,
+    /// Outcomes that were committed with the jobs' own transaction, by [`Verdict::index`].
+    pub(crate) closed: [u64; Verdict::NAMES.len()],
+    /// How many jobs were refused, because they had been taken from this process.
+    pub(crate) lost: u64,
+}
+
+/// Everything that a run needs and that all runs of a process share.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub(crate) shard: i16,
+    pub(crate) source: TxSource,
+    pub(crate) registry: Registry,
+    pub(crate) notifier: Notifier,
+    pub(crate) random: Mutex<Random>,
+}
+
+impl Executor {
+    /// Runs these jobs, all of one kind; more than one only if it is a batch kind.
+    pub(crate) async fn run(&self, kind: &Kind, generation: &Generation, jobs: &[Claimed]) -> Report {
+        let mut report = Report::default();
+        let suspects: Vec<_> = jobs.iter().filter(|job| job.crashes > 0).map(|job| job.holding).collect();
+        if !suspects.is_empty() && !self.put_on_trial(&suspects, jobs, kind, &mut report).await {
+            return report;
+        }
+        match kind.run {
+            RunKind::Single(run) => {
+                for job in jobs {
+                    self.run_single(run, kind, generation, job, &mut report).await;
+                }
+            }
+            RunKind::Batch(run) => self.run_batch(run, kind, generation, jobs, &mut report).await,
+        }
+        report
+    }
+
+    /// Returns false when the jobs may not be run, which the report then says.
+    async fn put_on_trial(
+        &self,
+        suspects: &[crate::settle::Holding],
+        jobs: &[Claimed],
+        kind: &Kind,
+        report: &mut Report,
+    ) -> bool {
+        let marked = async {
+            let mut conn = self.source.pool().acquire().await?;
+            put_on_trial(&mut conn, self.shard, suspects).await
+        };
+        match marked.await {
+            Ok(true) => return true,
+            Ok(false) => report.lost += jobs.len() as u64,
+            Err(error) => {
+                let error = RunError::Job(error.into());
+                report.open.extend(jobs.iter().map(|job| self.settlement(kind, job, Err(&error))));
+            }
+        }
+        false
+    }
+
+    /// Commits the outcomes with the jobs' transaction. Returns the jobs that were lost, if nothing was written for that.
+    async fn commit(
+        &self,
+        tx: OwnTx<'_>,
+        kind: &Kind,
+        jobs: &[&Claimed],
+        mut settlements: Vec<Settlement>,
+        report: &mut Report,
+    ) -> Vec<uuid::Uuid> {
+        match tx.commit(self.shard, &mut settlements).await {
+            Ok(()) => {
+                for settlement in &settlements {
+                    report.closed[settlement.verdict.index()] += 1;
+                }
+                Vec::new()
+            }
+            Err(CommitError::LeaseLost(lost)) => lost,
+            Err(CommitError::Database(error)) => {
+                // Whether it was committed is unknown; if it was, the settlement that follows is refused.
+                let error = RunError::Job(error.into());
+                report.open.extend(jobs.iter().map(|job| self.settlement(kind, job, Err(&error))));
+                Vec::new()
+            }
+        }
+    }
+
+    fn wake(&self, queues: HashSet<&'static str>) {
+        for queue in queues {
+            self.notifier.wake(queue);
+        }
+    }
+
+    fn settlement(&self, kind: &Kind, job: &Claimed, ran: Result<Option<String>, &RunError>) -> Settlement {
+        let verdict = match ran {
+            Ok(result) => Verdict::Succeeded(result),
+            Err(error) => self.verdict(kind, job, error),
+        };
+        if let Some(failure) = verdict.failure() {
+            let (id, attempt, outcome) = (job.holding.id, job.attempt, Verdict::NAMES[verdict.index()]);
+            tracing::warn!(%id, kind = kind.name, attempt, outcome, error = failure.message(), "a job failed");
+        }
+        Settlement { holding: job.holding, verdict }
+    }
+
+    fn verdict(&self, kind: &Kind, job: &Claimed, error: &RunError) -> Verdict {
+        let again = |delay, failure| {
+            let is_last = job.attempt >= job.max_attempts;
+            if is_last { Verdict::Dead(DeadReason::Exhausted, failure) } else { Verdict::Retried(delay, failure) }
+        };
+        match error {
+            RunError::Undecodable(error) => {
+                let failure = Failure::text(format!("the payload does not parse: {error}"));
+                Verdict::Dead(DeadReason::Undecodable, failure)
+            }
+            RunError::Job(JobError::Retry(error)) => {
+                let mut random = self.random.lock().expect("nothing panics while it is held");
+                again(kind.retry.delay(job.attempt.unsigned_abs(), &mut random), Failure::of(error.as_ref()))
+            }
+            RunError::Job(JobError::RetryAfter(error, delay)) => again(*delay, Failure::of(error.as_ref())),
+            RunError::Job(JobError::Snooze(delay)) => Verdict::Snoozed(*delay),
+            RunError::Job(JobError::Discard(error)) => Verdict::Discarded(Failure::of(error.as_ref())),
+            RunError::Job(JobError::Cancel(error)) => Verdict::Cancelled(Failure::of(error.as_ref())),
+        }
+    }
+}
+
+/// A run that panicked or took too long has failed like any other; none if the job is no longer ours.
+fn stopped(kind: &Kind, stopped: Stopped) -> Option<RunError> {
+    match stopped {
+        Stopped::Panicked(message) => Some(RunError::Job(JobError::retry(format!("panicked: {message}")))),
+        Stopped::TimedOut => Some(RunError::Job(JobError::retry(format!("timed out after {:?}", kind.timeout)))),
+        Stopped::LeaseLost => None,
+    }
+}

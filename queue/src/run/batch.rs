@@ -1,0 +1,156 @@
+//! Runs a batch; one that fails is split until the jobs that fail stand alone.
+
+use futures::future::BoxFuture;
+
+use super::guard::guard;
+use super::{Executor, Report, RunError, stopped};
+use crate::batch::{Batch, Item};
+use crate::claim::Claimed;
+use crate::lease::Generation;
+use crate::own_tx::{OwnTx, TxSource};
+use crate::registry::{Kind, States};
+use crate::settle::Settlement;
+use crate::{BatchJob, JobError};
+
+type RunBatch = for<'a> fn(BatchRun<'a>) -> BoxFuture<'a, RanBatch<'a>>;
+
+/// What [`run_batch`] is given.
+pub(crate) struct BatchRun<'a> {
+    jobs: &'a [&'a Claimed],
+    source: &'a TxSource,
+    states: &'a States,
+}
+
+/// What became of a batch.
+pub(crate) enum RanBatch<'a> {
+    /// Nothing was run, because these do not parse.
+    Undecodable(Vec<(usize, serde_json::Error)>),
+    Failed(JobError, OwnTx<'a>),
+    /// An outcome for each job.
+    Done(Vec<Result<(), JobError>>, OwnTx<'a>),
+}
+
+/// [`BatchJob::run`] without the type: decodes the payloads and runs them.
+pub(crate) fn run_batch<J: BatchJob>(run: BatchRun<'_>) -> BoxFuture<'_, RanBatch<'_>> {
+    Box::pin(async move {
+        let (mut items, mut undecodable) = (Vec::with_capacity(run.jobs.len()), Vec::new());
+        for (index, job) in run.jobs.iter().enumerate() {
+            let (id, attempt) = (job.holding.id, job.attempt.unsigned_abs().into());
+            match serde_json::from_str::<J>(&job.payload) {
+                Ok(payload) => items.push(Item { id, attempt, payload }),
+                Err(error) => undecodable.push((index, error)),
+            }
+        }
+        if !undecodable.is_empty() {
+            return RanBatch::Undecodable(undecodable);
+        }
+        let outcomes = items.iter().map(|_| Ok(())).collect();
+        let mut batch = Batch::<J> { items, outcomes, tx: OwnTx::new(run.source), states: run.states };
+        match J::run(&mut batch).await {
+            Ok(()) => RanBatch::Done(batch.outcomes, batch.tx),
+            Err(error) => RanBatch::Failed(error, batch.tx),
+        }
+    })
+}
+
+impl Executor {
+    pub(super) async fn run_batch(
+        &self,
+        run: RunBatch,
+        kind: &Kind,
+        generation: &Generation,
+        jobs: &[Claimed],
+        report: &mut Report,
+    ) {
+        // Parts that are still to be run, the first on top.
+        let mut parts: Vec<Vec<&Claimed>> = vec![jobs.iter().collect()];
+        while let Some(part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            let given = BatchRun { jobs: &part, source: &self.source, states: &self.registry.states };
+            let failed = match guard(generation, kind.timeout, run(given)).await {
+                Ok(RanBatch::Undecodable(undecodable)) => {
+                    parts.push(self.bury(kind, &part, undecodable, report));
+                    continue;
+                }
+                Ok(RanBatch::Done(outcomes, tx)) => {
+                    parts.extend(self.end_batch(kind, &part, outcomes, tx, report).await);
+                    continue;
+                }
+                Ok(RanBatch::Failed(error, tx)) => {
+                    tx.roll_back().await;
+                    RunError::Job(error)
+                }
+                Err(why) => match stopped(kind, why) {
+                    Some(error) => error,
+                    None => {
+                        report.lost += part.len() as u64;
+                        continue;
+                    }
+                },
+            };
+            if part.len() > 1 && may_split(&failed) {
+                let second = part[part.len() / 2..].to_vec();
+                let mut first = part;
+                first.truncate(first.len() / 2);
+                tracing::info!(kind = kind.name, jobs = first.len() + second.len(), error = ?failed, "a batch is split");
+                parts.extend([second, first]);
+            } else {
+                report.open.extend(part.iter().map(|job| self.settlement(kind, job, Err(&failed))));
+            }
+        }
+    }
+
+    /// Reports what does not parse as dead; returns the rest.
+    fn bury<'a>(
+        &self,
+        kind: &Kind,
+        part: &[&'a Claimed],
+        undecodable: Vec<(usize, serde_json::Error)>,
+        report: &mut Report,
+    ) -> Vec<&'a Claimed> {
+        let mut is_dead = vec![false; part.len()];
+        for (index, error) in undecodable {
+            is_dead[index] = true;
+            report.open.push(self.settlement(kind, part[index], Err(&RunError::Undecodable(error))));
+        }
+        part.iter().zip(is_dead).filter(|(_, is_dead)| !is_dead).map(|(job, _)| *job).collect()
+    }
+
+    /// Commits a batch that succeeded. When single jobs were lost meanwhile, returns the others, to be run again.
+    async fn end_batch<'a>(
+        &self,
+        kind: &Kind,
+        part: &[&'a Claimed],
+        outcomes: Vec<Result<(), JobError>>,
+        tx: OwnTx<'_>,
+        report: &mut Report,
+    ) -> Option<Vec<&'a Claimed>> {
+        let settlement = |(job, outcome): (&&Claimed, Result<(), JobError>)| {
+            let outcome = outcome.map_err(RunError::Job);
+            self.settlement(kind, job, outcome.as_ref().map(|()| None))
+        };
+        let settlements: Vec<Settlement> = part.iter().zip(outcomes).map(settlement).collect();
+        if !tx.has_begun() {
+            report.open.extend(settlements);
+            return None;
+        }
+        let lost = self.commit(tx, kind, part, settlements, report).await;
+        report.lost += lost.len() as u64;
+        if lost.is_empty() {
+            return None;
+        }
+        Some(part.iter().filter(|job| !lost.contains(&job.holding.id)).copied().collect())
+    }
+}
+
+/// Whether halves might fare better: not when the database is to blame, nor when the batch asked for another time.
+fn may_split(error: &RunError) -> bool {
+    match error {
+        RunError::Undecodable(_) => false,
+        RunError::Job(error) => {
+            !error.is_transient() && !matches!(error, JobError::Snooze(_) | JobError::RetryAfter(..))
+        }
+    }
+}

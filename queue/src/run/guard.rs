@@ -1,0 +1,58 @@
+//! Keeps one run from harming others: a panic, a timeout or a lost lease ends it, and only it.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use crate::lease::Generation;
+
+/// Why a run was ended from outside.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    Panicked(String),
+    TimedOut,
+    LeaseLost,
+}
+
+/// Runs the future to its end, unless one of these comes first.
+pub(super) async fn guard<T>(
+    generation: &Generation,
+    timeout: Duration,
+    run: impl Future<Output = T>,
+) -> Result<T, Stopped> {
+    tokio::select! {
+        // The run first: one that ends at once, as most do, sets no timer and registers nowhere.
+        biased;
+        ran = AssertUnwindSafe(run).catch_unwind() => ran.map_err(|panic| Stopped::Panicked(message(panic.as_ref()))),
+        () = generation.lost.cancelled() => Err(Stopped::LeaseLost),
+        () = tokio::time::sleep(timeout) => Err(Stopped::TimedOut),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_a_timeout_and_a_lost_lease_end_the_run() {
+        let generation = Generation::new(uuid::Uuid::nil());
+        let second = Duration::from_secs(1);
+        assert_eq!(guard(&generation, second, async { 7 }).await, Ok(7));
+        let panics = guard(&generation, second, async { panic!("boom {}", 1) });
+        assert_eq!(panics.await, Err::<(), _>(Stopped::Panicked("boom 1".to_owned())));
+        let hangs = guard(&generation, second, std::future::pending::<()>());
+        assert_eq!(hangs.await, Err(Stopped::TimedOut));
+        generation.lost.cancel();
+        let lost = guard(&generation, second, std::future::pending::<()>());
+        assert_eq!(lost.await, Err(Stopped::LeaseLost));
+    }
+}

@@ -1,0 +1,64 @@
+//! Runs one job.
+
+use std::collections::HashSet;
+
+use futures::future::BoxFuture;
+
+use super::guard::guard;
+use super::{Executor, Report, RunError, stopped};
+use crate::Job;
+use crate::claim::Claimed;
+use crate::context::JobContext;
+use crate::lease::Generation;
+use crate::own_tx::OwnTx;
+use crate::registry::Kind;
+
+type RunSingle = for<'a, 'b> fn(&'a mut JobContext<'b>) -> BoxFuture<'a, Result<(), RunError>>;
+
+/// [`Job::run`] without the type: decodes the payload and runs it.
+pub(crate) fn run_single<'a, J: Job>(ctx: &'a mut JobContext<'_>) -> BoxFuture<'a, Result<(), RunError>> {
+    Box::pin(async move {
+        let job: J = serde_json::from_str(&ctx.claimed.payload).map_err(RunError::Undecodable)?;
+        job.run(ctx).await.map_err(RunError::Job)
+    })
+}
+
+impl Executor {
+    pub(super) async fn run_single(
+        &self,
+        run: RunSingle,
+        kind: &Kind,
+        generation: &Generation,
+        job: &Claimed,
+        report: &mut Report,
+    ) {
+        let mut ctx = JobContext {
+            claimed: job,
+            shard: self.shard,
+            source: &self.source,
+            tx: OwnTx::new(&self.source),
+            states: &self.registry.states,
+            result: None,
+            follow_ups: HashSet::new(),
+        };
+        let ran = guard(generation, kind.timeout, run(&mut ctx)).await;
+        let JobContext { tx, result, follow_ups, .. } = ctx;
+        let error = match ran {
+            Ok(Ok(())) if tx.has_begun() => {
+                let settlement = self.settlement(kind, job, Ok(result));
+                let lost = self.commit(tx, kind, &[job], vec![settlement], report).await;
+                report.lost += lost.len() as u64;
+                return self.wake(follow_ups);
+            }
+            Ok(Ok(())) => return report.open.push(self.settlement(kind, job, Ok(result))),
+            Ok(Err(error)) => Some(error),
+            Err(why) => stopped(kind, why),
+        };
+        // Rolled back before the outcome is written, so that the next attempt meets no lock of this one.
+        tx.roll_back().await;
+        match error {
+            Some(error) => report.open.push(self.settlement(kind, job, Err(&error))),
+            None => report.lost += 1,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Writes what became of jobs: many outcomes in one statement, each fenced by the claim that it belongs to.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::Failure;
+
+/// The right to settle one claim of one job. It is void once the job has been taken by somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) id: Uuid,
+    pub(crate) epoch: i32,
+    /// The process that claimed it. The epoch alone would not do: a claim is committed without waiting for the disk,
+    /// so a crash of the server may undo it, and the next claim, by another process, then has the same epoch.
+    pub(crate) owner: Uuid,
+}
+
+/// Why a job is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadReason {
+    Exhausted,
+    UnknownKind,
+    Undecodable,
+}
+
+impl DeadReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            DeadReason::Exhausted => "exhausted",
+            DeadReason::UnknownKind => "unknown_kind",
+            DeadReason::Undecodable => "undecodable",
+        }
+    }
+}
+
+/// What becomes of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// With the JSON that it returned.
+    Succeeded(Option<String>),
+    Discarded(Failure),
+    Cancelled(Failure),
+    Retried(Duration, Failure),
+    Snoozed(Duration),
+    /// Handed back without having run: it keeps its place in the queue.
+    Returned,
+    Dead(DeadReason, Failure),
+}
+
+impl Verdict {
+    /// The names of the outcomes, as a metric's label, in the order of [`Verdict::index`].
+    pub(crate) const NAMES: [&'static str; 7] =
+        ["succeeded", "discarded", "cancelled", "retried", "snoozed", "returned", "dead"];
+
+    pub(crate) const fn index(&self) -> usize {
+        match self {
+            Verdict::Succeeded(_) => 0,
+            Verdict::Discarded(_) => 1,
+            Verdict::Cancelled(_) => 2,
+            Verdict::Retried(..) => 3,
+            Verdict::Snoozed(_) => 4,
+            Verdict::Returned => 5,
+            Verdict::Dead(..) => 6,
+        }
+    }
+
+    /// The state that the job ends in; 0 for one that goes on, 7 for a dead one.
+    const fn state(&self) -> i16 {
+        match self {
+            Verdict::Retried(..) | Verdict::Snoozed(_) | Verdict::Returned => 0,
+            Verdict::Succeeded(_) => 4,
+            Verdict::Discarded(_) => 5,
+            Verdict::Cancelled(_) => 6,
+            Verdict::Dead(..) => 7,
+        }
+    }
+
+    /// How long the job waits; none for one that keeps its place.
+    const fn delay(&self) -> Option<Duration> {
+        match self {
+            Verdict::Retried(delay, _) | Verdict::Snoozed(delay) => Some(*delay),
+            _ => None,
+        }
+    }
+
+    /// Whether the attempt does not count.
+    const fn is_refunded(&self) -> bool {
+        matches!(self, Verdict::Snoozed(_) | Verdict::Returned)
+    }
+
+    pub(crate) const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Verdict::Discarded(failure)
+            | Verdict::Cancelled(failure)
+            | Verdict::Retried(_, failure)
+            | Verdict::Dead(_, failure) => Some(failure),
+            Verdict::Succeeded(_) | Verdict::Snoozed(_) | Verdict::Returned => None,
+        }
+    }
+
+    /// The reason of a dead job, the result of a successful one.
+    fn detail(&self) -> Option<&str> {
+        match self {
+            Verdict::Succeeded(result) => result.as_deref(),
+            Verdict::Dead(reason, _) => Some(reason.as_str()),
+            _ => None,
+        }
+    }
+}
+
+/// One outcome, to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Settlement {
+    pub(crate) holding: Holding,
+    pub(crate) verdict: Verdict,
+}
+
+/// Planner settings under which the statement below has one plan, whatever the statistics of the hot table say, which
+/// are always stale: nested loops into the primary key. Made for the connection, or for the rest of a transaction.
+pub(crate) const PLANNER: [(&str, &str); 6] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_sort", "off"),
+    // The cost of what is switched off is so large that it would start the just-in-time compiler.
+    ("jit", "off"),
+];
+
+/// Settles these claims, all of one shard, in one statement; returns those that were lost to somebody else, whose jobs
+/// are left alone. Needs [`PLANNER`] in force.
+pub(crate) async fn settle(
+    conn: &mut PgConnection,
+    shard: i16,
+    settlements: &mut [Settlement],
+) -> sqlx::Result<Vec<Uuid>> {
+    // Locks are taken in the order of the ids, here and everywhere, so that no two processes can wait for each other.
+    settlements.sort_unstable_by_key(|settlement| settlement.holding.id);
+    let settled = write(conn, shard, settlements).await?;
+    if settled.len() == settlements.len() {
+        return Ok(Vec::new());
+    }
+    let settled: HashSet<Uuid> = settled.into_iter().collect();
+    Ok(settlements.iter().map(|settlement| settlement.holding.id).filter(|id| !settled.contains(id)).collect())
+}
+
+async fn write(conn: &mut PgConnection, shard: i16, settlements: &[Settlement]) -> sqlx::Result<Vec<Uuid>> {
+    let each = || settlements.iter();
+    let delay = |one: &Settlement| one.verdict.delay().map(|delay| delay.as_secs_f64());
+    let failure = |one: &Settlement| one.verdict.failure().map(Failure::to_json);
+    let settled = sqlx::query_scalar!(
+        r#"
+        with outcome as materialized (
+            select $1::smallint as shard, given.*
+              from unnest(
+                       $2::uuid[], $3::integer[], $4::uuid[], $5::smallint[],
+                       $6::float8[], $7::boolean[], $8::text[], $9::text[]
+                   ) as given(id, epoch, owner, state, delay_s, refunded, failure, detail)
+        ),
+        ended as (
+            delete from queue.job as job
+             using outcome
+             -- An equality of shard and id in plain form would leave the planner other ways than one look-up in the
+             -- primary key for each outcome: it takes them while the table is empty, and keeps them when it is not.
+             where job.shard = any (array[outcome.shard])
+               and job.id >= outcome.id
+               and job.id <= outcome.id
+               and job.epoch = outcome.epoch
+               and job.owner = outcome.owner
+               and outcome.state >= 4
+            returning job.*, outcome.state as final_state, outcome.failure, outcome.detail
+        ),
+        filed as (
+            insert into queue.job_history (
+                shard, state, attempt, crashes, epoch, priority, max_attempts, finished_at, started_at, process, id,
+                run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload
+            )
+            select shard, final_state, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at,
+                   owner, id, run_at, created_at, queue, kind, actor, trace, progress,
+                   case when failure is null then errors else coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
+                       'attempt', attempt, 'at', clock_timestamp(), 'process', owner
+                   )) end,
+                   detail::json, payload
+              from ended
+             where final_state < 7
+        ),
+        buried as (
+            insert into queue.dead_job (
+                shard, attempt, crashes, epoch, priority, max_attempts, died_at, started_at, process, id,
+                run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload
+            )
+            select shard, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at, owner, id,
+                   run_at, created_at, detail, queue, kind, actor, trace, progress,
+                   coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
+                       'attempt', attempt, 'at', clock_timestamp(), 'process', owner
+                   )),
+                   payload
+              from ended
+             where final_state = 7
+            -- An id that was used again and died again: the last death stands.
+                on conflict (shard, id) do update
+               set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload) = (
+                       excluded.attempt, excluded.crashes, excluded.epoch, excluded.died_at, excluded.started_at,
+                       excluded.process, excluded.reason, excluded.kind, excluded.queue, excluded.errors,
+                       excluded.payload
+                   )
+        ),
+        kept as (
+            update queue.job as job
+               set state = case when outcome.delay_s > 0 then 0 else 1 end,
+                   run_at = coalesce(clock_timestamp() + make_interval(secs => outcome.delay_s), job.run_at),
+                   attempt = job.attempt - case when outcome.refunded then 1 else 0 end,
+                   owner = null,
+                   claimed_at = null,
+                   on_trial = false,
+                   errors = case when outcome.failure is null then job.errors
+                                 else coalesce(job.errors, '[]') || (outcome.failure::jsonb || jsonb_build_object(
+                                          'attempt', job.attempt, 'at', clock_timestamp(), 'process', job.owner
+                                      )) end
+              from outcome
+             where job.shard = any (array[outcome.shard])
+               and job.id >= outcome.id
+               and job.id <= outcome.id
+               and job.epoch = outcome.epoch
+               and job.owner = outcome.owner
+               and outcome.state < 4
+            returning job.id
+        )
+        select array(select id from ended union all select id from kept) as "settled!"
+        "#,
+        shard,
+        &each().map(|one| one.holding.id).collect::<Vec<_>>(),
+        &each().map(|one| one.holding.epoch).collect::<Vec<_>>(),
+        &each().map(|one| one.holding.owner).collect::<Vec<_>>(),
+        &each().map(|one| one.verdict.state()).collect::<Vec<_>>(),
+        &each().map(delay).collect::<Vec<_>>() as &[Option<f64>],
+        &each().map(|one| one.verdict.is_refunded()).collect::<Vec<_>>(),
+        &each().map(failure).collect::<Vec<_>>() as &[Option<String>],
+        &each().map(|one| one.verdict.detail()).collect::<Vec<_>>() as &[Option<&str>],
+    );
+    settled.fetch_one(conn).await
+}

@@ -1,0 +1,7 @@
+//! The API over a real socket on a real database.
+
+mod document;
+mod flow;
+mod harness;
+mod transport;
+mod wrong_input;
