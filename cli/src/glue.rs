@@ -3,28 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-/// Serves the API.
-pub(crate) async fn serve_api(
-    listener: TcpListener,
-    _pool: PgPool,
-    _metrics: PrometheusHandle,
-    shutdown: CancellationToken,
-    _grace: Duration,
-) -> Result<()> {
-    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-        let (mut stream, _) = accepted?;
-        let mut head = [0; 1024];
-        let _ = stream.read(&mut head).await;
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await;
-    }
-    Ok(())
-}
 
 /// Runs jobs.
 pub(crate) async fn run_jobs(

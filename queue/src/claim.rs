@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub(crate) struct Claimed {
     pub(crate) crashes: i16,
     /// From its being due to the claim.
     pub(crate) waited_s: f64,
+    /// By the database's clock.
+    pub(crate) claimed_at: DateTime<Utc>,
     pub(crate) actor: Option<String>,
     pub(crate) trace: Option<String>,
     pub(crate) payload: String,
@@ -66,7 +69,7 @@ pub(crate) async fn claim(
                     where exists (select from lease)
                ))
         returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority,
-                  job.run_at,
+                  job.run_at, job.claimed_at as "claimed_at!",
                   extract(epoch from job.claimed_at - greatest(job.run_at, job.created_at))::float8 as "waited_s!",
                   job.actor, job.trace, job.payload::text as "payload!"
         "#,
@@ -88,6 +91,7 @@ pub(crate) async fn claim(
         max_attempts: row.max_attempts,
         crashes: row.crashes,
         waited_s: row.waited_s,
+        claimed_at: row.claimed_at,
         actor: row.actor,
         trace: row.trace,
         payload: row.payload,

@@ -32,20 +32,26 @@
 
 mod batch;
 mod claim;
+mod consumer;
 mod context;
 mod enqueue;
 mod error;
+mod history;
 mod job;
+mod lane;
+mod link;
 mod new_job;
 mod notify;
 mod own_tx;
 mod priority;
+mod promote;
 mod random;
 mod registry;
 mod retry;
 mod run;
 mod settle;
 
+pub mod backend;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;
@@ -55,7 +61,7 @@ pub use context::JobContext;
 pub use enqueue::{EnqueueError, Enqueued, enqueue};
 pub use error::{BoxError, JobError};
 pub use job::{BatchJob, Job};
-pub use new_job::{NewJob, Unique};
+pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
 pub use notify::Notifier;
 pub use priority::Priority;
 pub use random::Random;

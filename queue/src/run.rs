@@ -49,7 +49,7 @@ pub(crate) enum RunError {
 
 /// What became of the jobs of one run.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub struct Report {
     /// Outcomes that are still to be written.
     pub(crate) open: Vec<Settlement>,
     /// Outcomes that were committed with the jobs' own transaction, by [`Verdict::index`].
@@ -85,6 +85,13 @@ impl Executor {
             RunKind::Batch(run) => self.run_batch(run, kind, generation, jobs, &mut report).await,
         }
         report
+    }
+
+    /// The report of jobs that a layer around them failed.
+    pub(crate) fn failed(&self, kind: &Kind, jobs: &[Claimed], error: crate::BoxError) -> Report {
+        let error = RunError::Job(JobError::Retry(error));
+        let open = jobs.iter().map(|job| self.settlement(kind, job, Err(&error))).collect();
+        Report { open, ..Report::default() }
     }
 
     /// Returns false when the jobs may not be run, which the report then says.

@@ -1,5 +1,6 @@
 //! What can be wrong with a ledger, each by name.
 
+use super::FINDINGS_OF_A_KIND_MAX;
 use crate::leaf::LeafError;
 use crate::{AccountId, TransactionId};
 
@@ -182,4 +183,19 @@ pub enum Finding {
         /// The transaction.
         transaction: TransactionId,
     },
+}
+
+/// The findings so far: the first ones of each kind by name, the rest by count.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) named: Vec<Finding>,
+    pub(super) left_out: u64,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: Finding) {
+        let kind = std::mem::discriminant(&finding);
+        let alike = self.named.iter().filter(|other| std::mem::discriminant(*other) == kind).count();
+        if alike < FINDINGS_OF_A_KIND_MAX { self.named.push(finding) } else { self.left_out += 1 }
+    }
 }

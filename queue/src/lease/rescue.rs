@@ -35,25 +35,28 @@ enum Cause {
 /// # Errors
 /// When the database fails; nothing has been taken then, or all of some processes.
 pub async fn rescue_expired(conn: &mut PgConnection, shard: i16) -> sqlx::Result<Rescued> {
-    sqlx::query!(
+    let lost = sqlx::query_scalar!(
         r#"
-        update queue.process
-           set lost_at = clock_timestamp()
-         where shard = $1
-           and id = any (array(
-                   select id
-                     from queue.process
-                    where shard = $1 and lost_at is null and expires_at < clock_timestamp()
-                    order by id
-                    -- Waits for no claim: one that is under way holds a key lock on the row.
-                      for update skip locked
-               ))
+        with declared as (
+            update queue.process
+               set lost_at = clock_timestamp()
+             where shard = $1
+               and id = any (array(
+                       select id
+                         from queue.process
+                        where shard = $1 and lost_at is null and expires_at < clock_timestamp()
+                        order by id
+                        -- Waits for no claim: one that is under way holds a key lock on the row.
+                          for update skip locked
+                   ))
+            returning id
+        )
+        select id as "id!" from declared
+         union
+        select id from queue.process where shard = $1 and lost_at is not null
         "#,
         shard,
-    )
-    .execute(&mut *conn)
-    .await?;
-    let lost = sqlx::query_scalar!("select id from queue.process where shard = $1 and lost_at is not null", shard);
+    );
     let lost = lost.fetch_all(&mut *conn).await?;
     take_all(conn, shard, &lost, Cause::Crash).await
 }

@@ -1,0 +1,201 @@
+//! Gathers outcomes and writes them many at a time: when there are enough, when nothing more is to be expected soon, or
+//! when the first has waited long enough.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Shared;
+use crate::link::Link;
+use crate::metrics::{JOBS_SETTLED, LEASE_LOST, SETTLE_SECONDS};
+use crate::run::Report;
+use crate::settle::{Settlement, Verdict, settle};
+
+/// Outcomes in one statement.
+const FLUSH_MAX: usize = 2_000;
+/// Enough to be written without waiting for more.
+const FLUSH_ENOUGH: usize = 1_000;
+
+/// What became of the jobs of one run.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The lane that has the jobs in hand.
+    lane: usize,
+    kind: &'static str,
+    report: Report,
+}
+
+impl Outcome {
+    pub(crate) fn of(lane: usize, kind: &'static str, report: Report) -> Outcome {
+        Outcome { lane, kind, report }
+    }
+
+    /// Of jobs that were not run.
+    pub(crate) fn unrun(lane: usize, open: Vec<Settlement>) -> Outcome {
+        Outcome { lane, kind: "", report: Report { open, ..Report::default() } }
+    }
+}
+
+/// An outcome that is to be written.
+struct Open {
+    lane: usize,
+    kind: &'static str,
+}
+
+struct Flusher {
+    shared: Arc<Shared>,
+    link: Link,
+    open: Vec<Open>,
+    /// Beside `open`, one for one.
+    settlements: Vec<Settlement>,
+    /// When the first of them arrived.
+    since: Instant,
+}
+
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    options: Arc<PgConnectOptions>,
+    mut outcomes: mpsc::UnboundedReceiver<Outcome>,
+) {
+    let link = Link::new("settle", &options, &[]);
+    let (open, settlements) = (Vec::new(), Vec::new());
+    let mut flusher = Flusher { shared: shared.clone(), link, open, settlements, since: Instant::now() };
+    loop {
+        tokio::select! {
+            biased;
+            outcome = outcomes.recv() => {
+                flusher.take(outcome.expect("the sender is shared with this task"));
+            }
+            () = shared.ended.cancelled() => break,
+        }
+        flusher.gather(&mut outcomes).await;
+        flusher.flush().await;
+    }
+    while let Ok(outcome) = outcomes.try_recv() {
+        flusher.take(outcome);
+    }
+    flusher.flush().await;
+    // Tells the lease's task, which waits for it, that nothing more will be written.
+    outcomes.close();
+}
+
+impl Flusher {
+    fn take(&mut self, outcome: Outcome) {
+        let Outcome { lane, kind, report } = outcome;
+        for (index, number) in report.closed.into_iter().enumerate().filter(|(_, number)| *number > 0) {
+            metrics::counter!(JOBS_SETTLED.name, "kind" => kind, "outcome" => Verdict::NAMES[index]).increment(number);
+        }
+        if report.lost > 0 {
+            tracing::warn!(kind, jobs = report.lost, "jobs were taken from this process before they were done");
+            metrics::counter!(LEASE_LOST.name, "kind" => kind).increment(report.lost);
+        }
+        let done = report.closed.iter().sum::<u64>() + report.lost;
+        if done > 0 {
+            self.let_go(lane, done as usize);
+        }
+        if self.settlements.is_empty() {
+            self.since = Instant::now();
+        }
+        self.open.extend(report.open.iter().map(|_| Open { lane, kind }));
+        self.settlements.extend(report.open);
+    }
+
+    /// Waits for more outcomes, as long as that is worth it.
+    async fn gather(&mut self, outcomes: &mut mpsc::UnboundedReceiver<Outcome>) {
+        loop {
+            while self.settlements.len() < FLUSH_MAX
+                && let Ok(outcome) = outcomes.try_recv()
+            {
+                self.take(outcome);
+            }
+            let is_enough = self.settlements.len() >= FLUSH_ENOUGH;
+            if is_enough || self.settlements.is_empty() || !self.shared.lanes.iter().any(|lane| lane.is_busy()) {
+                return;
+            }
+            let until = self.since + self.shared.timing.linger;
+            match tokio::time::timeout_at(until.into(), outcomes.recv()).await {
+                Ok(Some(outcome)) => self.take(outcome),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Writes what was gathered, however long the database is away; at the end, one attempt has to do.
+    async fn flush(&mut self) {
+        let mut is_repeated = false;
+        while !self.settlements.is_empty() {
+            let began = Instant::now();
+            // Kinds and lanes are found again by id, since settling sorts.
+            let by_id: HashMap<_, _> = self
+                .settlements
+                .iter()
+                .zip(&self.open)
+                .map(|(one, open)| (one.holding.id, (open.lane, open.kind)))
+                .collect();
+            let settled = timeout(self.shared.timing.lease, async {
+                settle(self.link.get().await?, self.shared.shard, &mut self.settlements).await
+            });
+            let settled = settled.await;
+            let Some(lost) = self.link.check(settled).await else {
+                self.open = self
+                    .settlements
+                    .iter()
+                    .map(|one| by_id[&one.holding.id])
+                    .map(|(lane, kind)| Open { lane, kind })
+                    .collect();
+                is_repeated = true;
+                if self.shared.ended.is_cancelled() {
+                    return;
+                }
+                continue;
+            };
+            metrics::histogram!(SETTLE_SECONDS.name).record(began.elapsed());
+            self.settled(&by_id, lost, is_repeated);
+        }
+    }
+
+    fn settled(
+        &mut self,
+        by_id: &HashMap<uuid::Uuid, (usize, &'static str)>,
+        lost: Vec<uuid::Uuid>,
+        is_repeated: bool,
+    ) {
+        let lost: HashSet<uuid::Uuid> = lost.into_iter().collect();
+        let mut counts: HashMap<(&'static str, usize), u64> = HashMap::new();
+        let mut by_lane: HashMap<usize, usize> = HashMap::new();
+        let mut is_scheduled = false;
+        for settlement in self.settlements.drain(..) {
+            let id = settlement.holding.id;
+            let (lane, kind) = by_id[&id];
+            *by_lane.entry(lane).or_default() += 1;
+            if lost.contains(&id) {
+                // The first attempt may have been written, and only its answer lost.
+                if !is_repeated {
+                    tracing::warn!(%id, kind, "the job was taken from this process: its outcome is refused");
+                    metrics::counter!(LEASE_LOST.name, "kind" => kind).increment(1);
+                }
+                continue;
+            }
+            is_scheduled |= matches!(settlement.verdict, Verdict::Retried(..) | Verdict::Snoozed(_));
+            *counts.entry((kind, settlement.verdict.index())).or_default() += 1;
+        }
+        self.open.clear();
+        for ((kind, index), number) in counts {
+            metrics::counter!(JOBS_SETTLED.name, "kind" => kind, "outcome" => Verdict::NAMES[index]).increment(number);
+        }
+        for (lane, jobs) in by_lane {
+            self.let_go(lane, jobs);
+        }
+        if is_scheduled {
+            self.shared.promote.notify_one();
+        }
+    }
+
+    fn let_go(&self, lane: usize, jobs: usize) {
+        self.shared.lanes[lane].settled(jobs);
+    }
+}

@@ -1,0 +1,85 @@
+//! Keeps the process's lease: registers, renews, and registers anew when it has been lost.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::time::timeout;
+
+use super::Shared;
+use crate::lease::{Generation, hand_back, register, renew};
+use crate::link::Link;
+use crate::metrics::PROCESS_LEASE_LOST;
+
+pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
+    let mut link = Link::new("lease", &options, &[]);
+    tokio::select! {
+        () = keep(&shared, &mut link) => {}
+        () = shared.ended.cancelled() => {}
+    }
+    // The last outcomes are written under the lease, so it goes after them.
+    shared.outcomes.closed().await;
+    if let Some(generation) = shared.generation() {
+        give_up(&shared, &mut link, &generation).await;
+    }
+}
+
+async fn keep(shared: &Shared, link: &mut Link) {
+    let queues: Vec<&str> = shared.lanes.iter().map(|lane| lane.queue.as_str()).collect();
+    loop {
+        let registered = timeout(shared.timing.lease, async {
+            register(link.get().await?, shared.shard, &queues, shared.timing.lease).await
+        });
+        let registered = registered.await;
+        let Some(generation) = link.check(registered).await else { continue };
+        let generation = Arc::new(generation);
+        tracing::info!(process = %generation.id, pid = std::process::id(), ?queues, "registered");
+        *shared.steady_since.lock().expect("nothing panics while it is held") = Some(Instant::now());
+        shared.lease.send_replace(Some(generation.clone()));
+        shared.hint_all();
+        renew_until_lost(shared, link, &generation).await;
+        tracing::error!(process = %generation.id, "lost the lease: what was in hand is no longer ours");
+        metrics::counter!(PROCESS_LEASE_LOST.name).increment(1);
+        shared.lease.send_replace(None);
+        generation.lost.cancel();
+        shared.lanes.iter().for_each(|lane| lane.purge());
+    }
+}
+
+async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generation) {
+    let mut is_failing = false;
+    loop {
+        if !is_failing {
+            tokio::time::sleep(shared.timing.heartbeat).await;
+        }
+        // Half a lease, so that there is time for another attempt.
+        let renewed = timeout(shared.timing.lease / 2, async {
+            renew(link.get().await?, shared.shard, generation, shared.timing.lease).await
+        });
+        let renewed = renewed.await;
+        if renewed.as_ref().map_or(true, |answer| answer.is_err()) {
+            *shared.steady_since.lock().expect("nothing panics while it is held") = None;
+        }
+        match link.check(renewed).await {
+            Some(true) => {
+                let mut steady_since = shared.steady_since.lock().expect("nothing panics while it is held");
+                steady_since.get_or_insert_with(Instant::now);
+                // What was held back while the lease was in doubt may begin.
+                shared.lanes.iter().for_each(|lane| lane.wake());
+                is_failing = false;
+            }
+            Some(false) => return,
+            None => is_failing = true,
+        }
+    }
+}
+
+/// One attempt is enough: what is not given up runs out.
+async fn give_up(shared: &Shared, link: &mut Link, generation: &Generation) {
+    let given_up =
+        timeout(shared.timing.lease, async { hand_back(link.get().await?, shared.shard, generation.id).await });
+    let given_up = given_up.await;
+    if let Some(handed_back) = link.check(given_up).await {
+        tracing::info!(process = %generation.id, jobs = handed_back.ready, "gave up the lease");
+    }
+}

@@ -1,0 +1,42 @@
+//! Listens for hints that there is work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+
+use super::Shared;
+use crate::notify::CHANNEL;
+
+/// The wait after a failure; meanwhile polling finds the jobs.
+const BACKOFF: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
+    let options = options.as_ref().clone().application_name("bitnexus queue listen");
+    let listen = async {
+        loop {
+            if let Err(error) = listen(&shared, options.clone()).await {
+                tracing::warn!(%error, "no wake-ups for now; polling finds the jobs");
+            }
+            tokio::time::sleep(BACKOFF).await;
+        }
+    };
+    tokio::select! {
+        () = listen => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}
+
+async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> {
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    // What was enqueued while nobody listened.
+    shared.hint_all();
+    // None says that the connection was lost, and messages with it.
+    while let Some(message) = listener.try_recv().await? {
+        shared.hint(std::iter::once(message.payload()));
+        shared.promote.notify_one();
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! What any process does for all: makes scheduled jobs ready, takes the jobs of dead processes, keeps the history's days.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::time::timeout;
+
+use super::Shared;
+use crate::history::keep_days;
+use crate::lease::rescue_expired;
+use crate::link::Link;
+use crate::metrics::PROMOTED;
+use crate::promote::{BATCH_MAX, promote};
+
+/// How often to look for scheduled jobs that nothing told of.
+const PROMOTE_POLL: Duration = Duration::from_secs(2);
+/// Hints count only after this; a job that is known to come due sooner is not kept waiting.
+const PROMOTE_GAP: Duration = Duration::from_millis(50);
+/// The least time between two looks.
+const PROMOTE_GAP_MIN: Duration = Duration::from_millis(2);
+/// How often to look after the history's days.
+const HISTORY_GAP: Duration = Duration::from_secs(3_600);
+
+/// Wakes when the next scheduled job comes due.
+pub(super) async fn promote_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
+    let mut link = Link::new("promote", &options, &[]);
+    let promote_all = async {
+        loop {
+            let promoted = timeout(shared.timing.lease, async { promote(link.get().await?, shared.shard).await });
+            let promoted = promoted.await;
+            let Some(promoted) = link.check(promoted).await else { continue };
+            if promoted.jobs > 0 {
+                metrics::counter!(PROMOTED.name).increment(promoted.jobs);
+                shared.hint(promoted.queues.iter().map(String::as_str));
+            }
+            if promoted.jobs == BATCH_MAX {
+                continue;
+            }
+            let wait = promoted.next.map_or(PROMOTE_POLL, |next| next.clamp(PROMOTE_GAP_MIN, PROMOTE_POLL));
+            tokio::time::sleep(wait.min(PROMOTE_GAP)).await;
+            tokio::select! {
+                () = shared.promote.notified() => {}
+                () = tokio::time::sleep(wait.saturating_sub(PROMOTE_GAP)) => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = promote_all => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}
+
+/// Looks for leases that ran out, and once an hour after the history.
+pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
+    let mut link = Link::new("upkeep", &options, &[]);
+    let mut history_kept_at: Option<Instant> = None;
+    let rescue_all = async {
+        loop {
+            if history_kept_at.is_none_or(|at| at.elapsed() > HISTORY_GAP) {
+                history_kept_at = Some(Instant::now());
+                let kept = timeout(shared.timing.lease, async {
+                    keep_days(link.get().await?, shared.timing.history_days).await
+                });
+                let kept = kept.await;
+                link.check(kept).await;
+            }
+            tokio::time::sleep(shared.timing.heartbeat).await;
+            let steady_since = *shared.steady_since.lock().expect("nothing panics while it is held");
+            if steady_since.is_none_or(|since| since.elapsed() < shared.timing.lease) {
+                continue;
+            }
+            let rescued =
+                timeout(shared.timing.lease * 10, async { rescue_expired(link.get().await?, shared.shard).await });
+            let rescued = rescued.await;
+            if link.check(rescued).await.is_some_and(|rescued| rescued.ready > 0) {
+                shared.hint_all();
+            }
+        }
+    };
+    tokio::select! {
+        () = rescue_all => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}

@@ -1,0 +1,67 @@
+//! The days of the history: each is a partition, made ahead and dropped whole.
+
+use chrono::{Days, NaiveDate};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// How many days are made ahead of today.
+const DAYS_AHEAD: u64 = 7;
+
+/// Makes the partitions of today and the days to come, and drops those of days more than `keep_days` ago. Jobs that were
+/// filed in the default partition, because their day had none, move to their own.
+///
+/// # Errors
+/// When the database fails, or a lock is not to be had within a second; nothing is broken then, try again later.
+pub(crate) async fn keep_days(conn: &mut PgConnection, keep_days: u64) -> sqlx::Result<()> {
+    let today = sqlx::query_scalar!(r#"select (now() at time zone 'utc')::date as "today!""#);
+    let today = today.fetch_one(&mut *conn).await?;
+    let existing = sqlx::query_scalar!(
+        r#"
+        select part.relname as "name!"
+          from pg_inherits as link
+          join pg_class as part on part.oid = link.inhrelid
+         where link.inhparent = 'queue.job_history'::regclass
+        "#
+    );
+    let existing = existing.fetch_all(&mut *conn).await?;
+    for day in today.iter_days().take(DAYS_AHEAD as usize + 1) {
+        if !existing.contains(&name(day)) {
+            make(conn, day).await?;
+        }
+    }
+    let oldest = today.checked_sub_days(Days::new(keep_days)).map(name);
+    for old in existing.iter().filter(|name| name.starts_with(PREFIX) && name.len() == PREFIX.len() + 8) {
+        if oldest.as_ref().is_some_and(|oldest| old < oldest) && old.ends_with(|end: char| end.is_ascii_digit()) {
+            run(conn, &format!("drop table queue.{old}")).await?;
+            tracing::info!(partition = old, "dropped a day of the job history");
+        }
+    }
+    Ok(())
+}
+
+const PREFIX: &str = "job_history_";
+
+fn name(day: NaiveDate) -> String {
+    format!("{PREFIX}{}", day.format("%Y%m%d"))
+}
+
+/// Made apart and then attached, which locks less than making it in place.
+async fn make(conn: &mut PgConnection, day: NaiveDate) -> sqlx::Result<()> {
+    let (name, next) = (name(day), day.succ_opt().expect("the calendar goes on"));
+    let of_day = format!("finished_at >= '{day} 00:00:00+00' and finished_at < '{next} 00:00:00+00'");
+    let statements = format!(
+        "create table queue.{name} (like queue.job_history including all, constraint of_day check ({of_day}));
+         with moved as (delete from queue.job_history_default where {of_day} returning *)
+         insert into queue.{name} select * from moved;
+         alter table queue.job_history attach partition queue.{name}
+               for values from ('{day} 00:00:00+00') to ('{next} 00:00:00+00');
+         alter table queue.{name} drop constraint of_day"
+    );
+    run(conn, &statements).await
+}
+
+async fn run(conn: &mut PgConnection, statements: &str) -> sqlx::Result<()> {
+    let mut tx = conn.begin().await?;
+    sqlx::raw_sql("set local lock_timeout = '1s'; set local enable_seqscan = on").execute(&mut *tx).await?;
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut *tx).await?;
+    tx.commit().await
+}

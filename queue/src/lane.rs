@@ -1,0 +1,299 @@
+//! The jobs of one queue that this process has claimed: what waits to be run, what runs, and how much more to claim.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::task::AtomicWaker;
+use tokio::sync::Notify;
+
+use crate::claim::Claimed;
+use crate::lease::Generation;
+use crate::registry::Kind;
+
+/// Jobs are claimed ahead for as long as this, by what runs have taken lately.
+const AHEAD: Duration = Duration::from_millis(100);
+/// The most jobs claimed ahead of what runs.
+const AHEAD_JOBS_MAX: usize = 4_000;
+/// While nothing more could begin anyway, claims are at least this far apart: each then brings more at once.
+const SATURATED_GAP: Duration = Duration::from_millis(20);
+/// A suspect of one crash shares its batch with this part of the usual number; a suspect of two stands alone.
+const SUSPECT_SHARE: usize = 8;
+
+/// What is to be run at once: one job, or several of a batch kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) kind: Arc<Kind>,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) jobs: Arc<Vec<Claimed>>,
+}
+
+/// One queue of this process.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) queue: String,
+    concurrency: usize,
+    inner: Mutex<Inner>,
+    worker: AtomicWaker,
+    closer: AtomicWaker,
+    /// Tells the claiming task that there is room.
+    fetch: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lines: Vec<Line>,
+    waiting: usize,
+    runs: usize,
+    /// Claimed and not settled: what waits, what runs, and outcomes that are not written yet.
+    in_hand: usize,
+    /// How long runs of single jobs have taken lately, in seconds; none before the first.
+    run_s: Option<f64>,
+    may_have_more: bool,
+    last_claim: Option<Instant>,
+    next_place: u64,
+    is_stopped: bool,
+}
+
+/// The waiting jobs of one kind, in the order in which they were claimed.
+#[derive(Debug)]
+struct Line {
+    kind: Arc<Kind>,
+    runs: usize,
+    jobs: VecDeque<(u64, Arc<Generation>, Claimed)>,
+}
+
+impl Line {
+    fn may_begin(&self) -> bool {
+        self.kind.concurrency.is_none_or(|max| self.runs < max)
+    }
+
+    /// Takes the first job, and for a batch kind those that may share its batch.
+    fn take(&mut self) -> Vec<Claimed> {
+        let (_, generation, first) = self.jobs.pop_front().expect("only a line with jobs is taken from");
+        let crashes = first.crashes;
+        let max = match crashes {
+            0 => self.kind.batch_max,
+            1 => (self.kind.batch_max / SUSPECT_SHARE).max(1),
+            _ => 1,
+        };
+        let mut jobs = vec![first];
+        let joins =
+            |(_, next, job): &(u64, Arc<Generation>, Claimed)| job.crashes == crashes && Arc::ptr_eq(next, &generation);
+        while jobs.len() < max && self.jobs.front().is_some_and(joins) {
+            jobs.extend(self.jobs.pop_front().map(|(_, _, job)| job));
+        }
+        jobs
+    }
+}
+
+impl Lane {
+    /// An empty lane; `concurrency` is how many runs it has at once.
+    pub(crate) fn new<'a>(
+        queue: &str,
+        concurrency: usize,
+        kinds: impl Iterator<Item = &'a Arc<Kind>>,
+        fetch: Arc<Notify>,
+    ) -> Lane {
+        let lines = kinds.map(|kind| Line { kind: kind.clone(), runs: 0, jobs: VecDeque::new() }).collect();
+        let inner = Inner {
+            lines,
+            waiting: 0,
+            runs: 0,
+            in_hand: 0,
+            run_s: None,
+            may_have_more: true,
+            last_claim: None,
+            next_place: 0,
+            is_stopped: false,
+        };
+        let (worker, closer) = (AtomicWaker::new(), AtomicWaker::new());
+        Lane { queue: queue.to_owned(), concurrency, inner: Mutex::new(inner), worker, closer, fetch }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nothing panics while a lane is locked")
+    }
+
+    /// Adds jobs of known kinds, in their order, and wakes the worker. Returns those that came after a stop; they are in
+    /// hand all the same.
+    pub(crate) fn push(&self, generation: &Arc<Generation>, jobs: Vec<(Arc<Kind>, Claimed)>) -> Vec<Claimed> {
+        let mut inner = self.lock();
+        if inner.is_stopped {
+            inner.in_hand += jobs.len();
+            return jobs.into_iter().map(|(_, job)| job).collect();
+        }
+        for (kind, job) in jobs {
+            let place = inner.next_place;
+            inner.next_place += 1;
+            inner.waiting += 1;
+            inner.in_hand += 1;
+            let line = inner.line(&kind);
+            line.jobs.push_back((place, generation.clone(), job));
+        }
+        drop(inner);
+        self.worker.wake();
+        Vec::new()
+    }
+
+    /// These many jobs are in hand without ever waiting to be run.
+    pub(crate) fn took_in(&self, jobs: usize) {
+        self.lock().in_hand += jobs;
+    }
+
+    /// The next run, when there is a job and a free place for it.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Run> {
+        self.worker.register(cx.waker());
+        let mut inner = self.lock();
+        if inner.runs >= self.concurrency {
+            return Poll::Pending;
+        }
+        let place = |line: &Line| line.jobs.front().map(|(place, ..)| *place);
+        let ready = inner.lines.iter_mut().filter(|line| line.may_begin() && !line.jobs.is_empty());
+        let Some(line) = ready.min_by_key(|line| place(line)) else { return Poll::Pending };
+        let generation = line.jobs.front().expect("it has jobs").1.clone();
+        // Past the lease nothing begins: either a heartbeat renews it, or the jobs are purged.
+        if !generation.is_live() {
+            return Poll::Pending;
+        }
+        let jobs = line.take();
+        line.runs += 1;
+        let kind = line.kind.clone();
+        inner.runs += 1;
+        inner.waiting -= jobs.len();
+        if inner.waiting == 0 && inner.may_have_more {
+            self.fetch.notify_one();
+        }
+        Poll::Ready(Run { kind, generation, jobs: Arc::new(jobs) })
+    }
+
+    /// A run has ended after this time, or without it: been dropped.
+    pub(crate) fn ended(&self, run: &Run, took: Option<Duration>) {
+        let mut inner = self.lock();
+        inner.runs -= 1;
+        inner.line(&run.kind).runs -= 1;
+        if let Some(took) = took.filter(|_| run.kind.batch_max == 1) {
+            let took_s = took.as_secs_f64();
+            inner.run_s = Some(inner.run_s.map_or(took_s, |run_s| 0.9 * run_s + 0.1 * took_s));
+        }
+        if inner.waiting == 0 && inner.may_have_more {
+            self.fetch.notify_one();
+        }
+        drop(inner);
+        self.worker.wake();
+    }
+
+    /// These many jobs are no longer in hand.
+    pub(crate) fn settled(&self, jobs: usize) {
+        let mut inner = self.lock();
+        inner.in_hand -= jobs;
+        if inner.may_have_more {
+            self.fetch.notify_one();
+        }
+        drop(inner);
+        self.closer.wake();
+    }
+
+    /// How many jobs to claim now; 0 while there is no hint of any, or no sensible room.
+    pub(crate) fn wanted(&self) -> usize {
+        let inner = self.lock();
+        if !inner.may_have_more || inner.is_stopped || inner.is_gated(self.concurrency) {
+            return 0;
+        }
+        let capacity = inner.capacity(self.concurrency);
+        let room = capacity.saturating_sub(inner.in_hand);
+        // Few at a time are not worth a round trip, unless there is nothing to do.
+        if inner.waiting > 0 && room < capacity / 4 { 0 } else { room }
+    }
+
+    /// When to ask again for [`Lane::wanted`] although nothing happens.
+    pub(crate) fn ask_again_in(&self) -> Option<Duration> {
+        let inner = self.lock();
+        let is_held_back = inner.may_have_more && !inner.is_stopped && inner.is_gated(self.concurrency);
+        is_held_back.then(|| SATURATED_GAP.saturating_sub(inner.last_claim.map_or(SATURATED_GAP, |at| at.elapsed())))
+    }
+
+    /// There may be jobs to claim.
+    pub(crate) fn hint(&self) {
+        self.lock().may_have_more = true;
+    }
+
+    /// A claim begins: hints from now on are about what it may not see.
+    pub(crate) fn claiming(&self) {
+        let mut inner = self.lock();
+        inner.may_have_more = false;
+        inner.last_claim = Some(Instant::now());
+    }
+
+    /// Whether anything waits or runs.
+    pub(crate) fn is_busy(&self) -> bool {
+        let inner = self.lock();
+        inner.waiting > 0 || inner.runs > 0
+    }
+
+    pub(crate) fn in_hand(&self) -> usize {
+        self.lock().in_hand
+    }
+
+    /// The worker may look again: a lease was renewed.
+    pub(crate) fn wake(&self) {
+        self.worker.wake();
+    }
+
+    /// Drops what was claimed under a lease that is lost.
+    pub(crate) fn purge(&self) {
+        let mut inner = self.lock();
+        let mut dropped = 0;
+        for line in &mut inner.lines {
+            let before = line.jobs.len();
+            line.jobs.retain(|(_, generation, _)| !generation.lost.is_cancelled());
+            dropped += before - line.jobs.len();
+        }
+        inner.waiting -= dropped;
+        inner.in_hand -= dropped;
+        inner.may_have_more = true;
+    }
+
+    /// Claims and begins nothing more; returns what waits. It stays in hand until it is [`Lane::settled`].
+    pub(crate) fn stop(&self) -> Vec<Claimed> {
+        let mut inner = self.lock();
+        inner.is_stopped = true;
+        inner.waiting = 0;
+        let waiting = inner.lines.iter_mut().flat_map(|line| line.jobs.drain(..)).map(|(_, _, job)| job).collect();
+        drop(inner);
+        self.closer.wake();
+        waiting
+    }
+
+    /// Ready when nothing is in hand.
+    pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.closer.register(cx.waker());
+        if self.lock().in_hand == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Inner {
+    fn line(&mut self, kind: &Arc<Kind>) -> &mut Line {
+        let index = self.lines.iter().position(|line| line.kind.name == kind.name).unwrap_or_else(|| {
+            self.lines.push(Line { kind: kind.clone(), runs: 0, jobs: VecDeque::new() });
+            self.lines.len() - 1
+        });
+        &mut self.lines[index]
+    }
+
+    /// Whether claims are held back, because what they bring could not begin now.
+    fn is_gated(&self, concurrency: usize) -> bool {
+        let is_saturated = self.runs >= concurrency
+            || (self.runs > 0 && self.lines.iter().all(|line| line.kind.concurrency.is_some() && !line.may_begin()));
+        is_saturated && self.last_claim.is_some_and(|at| at.elapsed() < SATURATED_GAP)
+    }
+
+    /// How many jobs to have in hand: what can run at once, and as many more as run within [`AHEAD`].
+    fn capacity(&self, concurrency: usize) -> usize {
+        let ahead = self.run_s.map_or(0.0, |run_s| concurrency as f64 * AHEAD.as_secs_f64() / run_s.max(1e-9));
+        let of_batches = |line: &Line| line.kind.concurrency.map_or(0, |runs| (runs + 1) * line.kind.batch_max);
+        let batches: usize = self.lines.iter().map(of_batches).sum();
+        concurrency + (ahead as usize).min(AHEAD_JOBS_MAX) + batches
+    }
+}

@@ -1,0 +1,92 @@
+//! What the tests of the ledger share: a book with accounts in it, and short ways to post.
+
+use chrono::{DateTime, Utc};
+use ledger::accounts::{NewAccount, Overdraft, find, open};
+use ledger::posting::post;
+use ledger::verify::{Report, verify};
+use ledger::{AccountId, Book, Currency, Leg, Outcome, Posting, TransactionId};
+use sqlx::{Connection, PgConnection};
+use tests::database::Database;
+use uuid::Uuid;
+
+/// A database, a connection to it, and accounts in the main book.
+pub(crate) struct Bench {
+    pub(crate) database: Database,
+    pub(crate) conn: PgConnection,
+    /// Pounds; may be below zero.
+    pub(crate) cash: AccountId,
+    /// Pounds; never below zero.
+    pub(crate) wallets: Vec<AccountId>,
+}
+
+impl Bench {
+    pub(crate) async fn create(wallets: usize) -> Bench {
+        let database = Database::create().await;
+        let conn = PgConnection::connect_with(&database.options()).await.unwrap();
+        let mut bench = Bench { database, conn, cash: AccountId(Uuid::now_v7()), wallets: Vec::new() };
+        bench.cash = bench.open(Currency::GBP, Overdraft::Allowed).await;
+        for _ in 0..wallets {
+            let wallet = bench.open(Currency::GBP, Overdraft::Forbidden).await;
+            bench.wallets.push(wallet);
+        }
+        bench
+    }
+
+    pub(crate) async fn open(&mut self, currency: Currency, overdraft: Overdraft) -> AccountId {
+        let id = AccountId(Uuid::now_v7());
+        open(&mut self.conn, Book::MAIN, &[NewAccount { id, currency, overdraft }]).await.unwrap();
+        id
+    }
+
+    pub(crate) async fn post(&mut self, postings: &[Posting]) -> Vec<Outcome> {
+        let mut tx = self.conn.begin().await.unwrap();
+        let outcomes = post(&mut tx, Book::MAIN, postings).await.unwrap();
+        tx.commit().await.unwrap();
+        outcomes
+    }
+
+    pub(crate) async fn post_one(&mut self, posting: &Posting) -> Outcome {
+        self.post(std::slice::from_ref(posting)).await[0]
+    }
+
+    pub(crate) async fn balance(&mut self, account: AccountId) -> i128 {
+        find(&mut self.conn, Book::MAIN, &[account]).await.unwrap()[0].balance
+    }
+
+    pub(crate) async fn verify(&mut self) -> Report {
+        verify(&mut self.conn, Book::MAIN, &[], |_| ()).await.unwrap()
+    }
+
+    /// Runs a statement of the test's own, past the guards if it starts with those words.
+    pub(crate) async fn execute(&mut self, statement: String) -> u64 {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut self.conn).await.unwrap().rows_affected()
+    }
+}
+
+/// A time that postings count from.
+pub(crate) fn effective_at() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_700_000_000_000_000).unwrap()
+}
+
+/// A posting under a new id.
+pub(crate) fn posting(legs: &[(AccountId, i128)]) -> Posting {
+    Posting {
+        id: TransactionId(Uuid::now_v7()),
+        code: 1,
+        legs: legs.iter().map(|(account, amount)| Leg { account: *account, amount: *amount }).collect(),
+        effective_at: effective_at(),
+        reverses: None,
+        metadata_hash: [7; 32],
+    }
+}
+
+/// A posting that moves an amount from one account to another.
+pub(crate) fn transfer(from: AccountId, to: AccountId, amount: i128) -> Posting {
+    posting(&[(from, -amount), (to, amount)])
+}
+
+/// The posting that undoes another.
+pub(crate) fn reversal(original: &Posting) -> Posting {
+    let legs: Vec<_> = original.legs.iter().map(|leg| (leg.account, -leg.amount)).collect();
+    Posting { reverses: Some(original.id), ..posting(&legs) }
+}
