@@ -209,3 +209,6 @@ impl Reader<'_> {
         if amount_length(amount) == length { Ok(amount) } else { Err(LeafError::Field("amount")) }
     }
 }
+
+#[cfg(test)]
+mod tests;
