@@ -121,7 +121,10 @@ impl Entries {
     fn of(decision: &Decision) -> Entries {
         let mut columns = Entries::default();
         let mut sum: i128 = 0;
-        for entry in &decision.entries {
+        // In the order of their index, so that neighbours in it are written one after the other.
+        let mut sorted: Vec<_> = decision.entries.iter().collect();
+        sorted.sort_unstable_by_key(|entry| (entry.account, entry.version));
+        for entry in sorted {
             assert!(entry.version >= 1 && entry.amount != 0);
             sum += i128::from(entry.amount);
             columns.accounts.push(entry.account.0);
