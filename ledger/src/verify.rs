@@ -19,8 +19,8 @@ use fold::{EntryHasher, Fold};
 
 pub use finding::Finding;
 
-/// The most findings that a report names; the rest are counted.
-pub const FINDINGS_MAX: usize = 100;
+/// The most findings of one kind that a report names, the first of them; the rest are counted.
+pub const FINDINGS_OF_A_KIND_MAX: usize = 20;
 
 /// How far a verification is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct Report {
     pub refusals: u64,
     /// The root that follows from the leaves.
     pub root: Hash,
-    /// What is wrong, by kind and then by place; at most [`FINDINGS_MAX`] of them.
+    /// What is wrong, in the order in which it was found; of each kind at most [`FINDINGS_OF_A_KIND_MAX`].
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub findings_left_out: u64,

@@ -45,7 +45,7 @@ async fn each_refusal_has_its_posting() {
         (Refusal::OriginalNotFound, Posting { reverses: Some(TransactionId(Uuid::now_v7())), ..transfer(a, b, 1_000) }),
         (Refusal::ReversalMismatch, Posting { reverses: Some(reversed.id), ..transfer(b, cash, 9) }),
         (Refusal::AlreadyReversed, reversal(&reversed)),
-        (Refusal::InsufficientFunds, transfer(a, b, 101)),
+        (Refusal::InsufficientFunds, transfer(a, b, 1_000)),
         (Refusal::BalanceOverflow, transfer(other, full, MAX)),
     ];
     for (refusal, posting) in &table {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cli::folder::Folder;
-use cli::folder::lock::{Attempt, Locks};
 use cli::folder::running::Running;
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tests::processes::{Process, Role};
 use tests::service::Service;
@@ -153,18 +153,24 @@ async fn all_killed_at_once_the_next_one_goes_on_at_once() {
 }
 
 #[tokio::test]
-async fn a_stopped_leftover_is_waited_for() {
-    let home = tempfile::tempdir().unwrap();
-    let folder = Folder::make(&home.path().join("state")).unwrap();
-    let Attempt::Held(locks) = Locks::take(&folder).await.unwrap() else { panic!("nobody else is there") };
-    // A child that inherited the lock of the whole family outlives whoever took it.
-    let mut leftover = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-    drop(locks);
-    let next = Locks::take(&folder);
-    tokio::pin!(next);
-    let waited = tokio::time::timeout(Duration::from_millis(200), &mut next).await;
-    assert!(waited.is_err(), "the leftover still holds the lock");
-    drop(leftover.stdin.take());
-    leftover.wait().unwrap();
-    assert!(matches!(next.await.unwrap(), Attempt::Held(_)));
+async fn a_leftover_that_does_not_end_is_waited_for_and_named() {
+    let mut service = Service::start().await;
+    wait_for_both_slots(&service).await;
+    let (stopped, before) = (of_role(&service, Role::Worker).remove(0), service.processes());
+    // A stopped process neither sees the kernel's signal nor the end of its lifeline.
+    signal(&stopped, Signal::STOP);
+    service.kill(before.iter().find(|process| process.role == Role::Up).unwrap());
+    service.start_again_if_ended();
+    let told = "waiting for processes of an earlier `bitnexus up` to end";
+    until("the next one to tell", PATIENCE, || service.log().contains(told).then_some(())).await;
+    let named = format!("{} (bitnexus)", stopped.pid);
+    until("the leftover to be named", PATIENCE, || service.log().contains(&named).then_some(())).await;
+    assert!(of_role(&service, Role::Postgres).is_empty(), "nothing is started beside a leftover");
+    signal(&stopped, Signal::KILL);
+    service.wait_until_ready().await;
+    service.stop();
+}
+
+fn signal(process: &Process, signal: Signal) {
+    kill_process(Pid::from_raw(process.pid.cast_signed()).unwrap(), signal).unwrap();
 }

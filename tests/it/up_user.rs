@@ -77,9 +77,9 @@ fn root_keeps_the_data_elsewhere_when_postgres_cannot_enter_the_folder() {
     if Account::current().unwrap().uid != 0 {
         return;
     }
-    // Closed to everybody else, as /root is.
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(fs::metadata(folder.path()).unwrap().mode() & 0o077, 0);
+    // Closed to everybody else, as /root is.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
     let mut command = Command::new(binary::path());
     command.current_dir(folder.path());
     let mut up = Up::start(command);

@@ -2,13 +2,19 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use api::{ApiConfig, ApiState, Limits};
 use clap::Args;
+use jobs::record_transaction::Submitter;
+use queue::Notifier;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use workers::supervisor::signals;
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
-use crate::{glue, telemetry};
+use crate::telemetry;
 
 /// Where the API listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:4000";
@@ -37,9 +43,22 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;
     let pool = args.database.pool("api", args.connections)?;
-    let listener = tokio::net::TcpListener::bind(args.listen).await;
+    let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("--listen (API_LISTEN): listening on {}", args.listen))?;
     tracing::info!(address = %args.listen, "the api listens");
-    glue::serve_api(listener, pool, metrics, shutdown, args.shutdown.timeout()).await?;
+    let notifier = Notifier::spawn(pool.clone());
+    let submitter = Submitter::spawn(pool.clone(), notifier.clone());
+    let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits: Limits::default() };
+    let served = api::serve(ApiConfig { listener, state }, shutdown.clone().cancelled_owned());
+    tokio::select! {
+        served = served => served.context("serving the API")?,
+        () = overdue(&shutdown, args.shutdown.timeout()) => tracing::warn!("requests were cut off"),
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves when stopping has taken too long.
+async fn overdue(shutdown: &CancellationToken, patience: Duration) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(patience).await;
 }

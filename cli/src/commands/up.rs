@@ -49,7 +49,7 @@ pub struct UpArgs {
     /// How many worker processes.
     #[arg(long, value_name = "N", env = "WORKER_PROCESSES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     processes: u16,
-    /// How many jobs each worker process runs at once.
+    /// How many jobs of each queue every worker process runs at once.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     #[command(flatten)]

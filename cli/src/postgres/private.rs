@@ -83,6 +83,7 @@ impl Private {
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).context("removing a cluster that was not finished")?;
         }
+        tracing::info!("making a new database cluster in {}", self.home.display());
         initdb(&self.installation, &self.owner, &self.caller, &unfinished, Durability::Synced)?;
         fs::rename(&unfinished, data).context("moving the new cluster to its place")?;
         File::open(&self.home).and_then(|folder| folder.sync_all()).context("flushing the new cluster's folder")

@@ -1,6 +1,6 @@
 //! What can be wrong with a ledger, each by name.
 
-use super::FINDINGS_MAX;
+use super::FINDINGS_OF_A_KIND_MAX;
 use crate::leaf::LeafError;
 use crate::{AccountId, TransactionId};
 
@@ -185,7 +185,7 @@ pub enum Finding {
     },
 }
 
-/// The findings so far: the first ones by name, the rest by count.
+/// The findings so far: the first ones of each kind by name, the rest by count.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) named: Vec<Finding>,
@@ -194,6 +194,8 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn add(&mut self, finding: Finding) {
-        if self.named.len() < FINDINGS_MAX { self.named.push(finding) } else { self.left_out += 1 }
+        let kind = std::mem::discriminant(&finding);
+        let alike = self.named.iter().filter(|other| std::mem::discriminant(*other) == kind).count();
+        if alike < FINDINGS_OF_A_KIND_MAX { self.named.push(finding) } else { self.left_out += 1 }
     }
 }
