@@ -179,17 +179,17 @@ impl Ticket {
         metrics::histogram!(RUN_SECONDS.name, "kind" => kind).record(took);
         let waited = metrics::histogram!(WAIT_SECONDS.name, "kind" => kind);
         work.run.jobs.iter().for_each(|job| waited.record(job.waited_s));
-        // The outcome first: the lane is not idle before it is on its way.
-        work.shared.report(Outcome::of(work.lane, kind, report));
+        // In this order, so that the last outcome is written without waiting for more.
         work.shared.lanes[work.lane].ended(&work.run, Some(took));
+        work.shared.report(Outcome::of(work.lane, kind, report));
     }
 
     /// A layer failed or panicked, not the jobs; they are tried again.
     fn failed(mut self, error: BoxDynError) {
         let work = self.work.take().expect("a ticket is used once");
         let report = work.shared.executor.failed(&work.run.kind, &work.run.jobs, error);
-        work.shared.report(Outcome::of(work.lane, work.run.kind.name, report));
         work.shared.lanes[work.lane].ended(&work.run, None);
+        work.shared.report(Outcome::of(work.lane, work.run.kind.name, report));
     }
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::claim::Claimed;
 use crate::own_tx::{OwnTx, TxSource};
 use crate::registry::States;
-use crate::{EnqueueError, Enqueued, JobError, NewJob, enqueue};
+use crate::{EnqueueError, Enqueued, JobError, NewJob, PAYLOAD_BYTES_MAX, enqueue};
 
 /// The surroundings of one attempt of one job.
 pub struct JobContext<'a> {
@@ -82,18 +82,19 @@ impl JobContext<'_> {
     /// Stores what the job returns; it is kept in the history when the job succeeds.
     ///
     /// # Errors
-    /// When it does not serialise.
+    /// When it does not serialise, or to more than [`PAYLOAD_BYTES_MAX`].
     pub fn set_result(&mut self, result: &impl Serialize) -> Result<(), JobError> {
-        self.result = Some(serde_json::to_string(result).map_err(JobError::discard)?);
+        self.result = Some(to_json(result)?);
         Ok(())
     }
 
     /// Reports how far the job is, at once and outside its transaction.
     ///
     /// # Errors
-    /// When it does not serialise, the database fails, or the job has been taken from this process.
+    /// When it does not serialise, or to more than [`PAYLOAD_BYTES_MAX`], the database fails, or the job has been taken
+    /// from this process.
     pub async fn progress(&self, progress: &impl Serialize) -> Result<(), JobError> {
-        let progress = serde_json::to_string(progress).map_err(JobError::discard)?;
+        let progress = to_json(progress)?;
         let holding = self.claimed.holding;
         let reported = sqlx::query!(
             r#"
@@ -111,4 +112,12 @@ impl JobContext<'_> {
         let reported = reported.persistent(false).execute(self.source.pool()).await?.rows_affected();
         if reported == 1 { Ok(()) } else { Err(JobError::retry("the job has been taken from this process")) }
     }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, JobError> {
+    let json = serde_json::to_string(value).map_err(JobError::discard)?;
+    if json.len() > PAYLOAD_BYTES_MAX {
+        return Err(JobError::discard(format!("{} bytes of JSON are more than {PAYLOAD_BYTES_MAX}", json.len())));
+    }
+    Ok(json)
 }

@@ -58,7 +58,9 @@ pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enq
         if open.is_empty() {
             break;
         }
-        let asked: Vec<&NewJob> = open.iter().map(|index| &jobs[*index]).collect();
+        let mut asked: Vec<&NewJob> = open.iter().map(|index| &jobs[*index]).collect();
+        // In one order everywhere: an insert waits for another of its key, so two calls could wait for each other.
+        asked.sort_by_key(|job| job.unique.as_ref().map(|(key, _)| key));
         let mut created: HashSet<Uuid> = insert(conn, &asked).await?.into_iter().collect();
         // Removed when answered: of two jobs with one id in the same call, the first is the one created.
         for index in &open {

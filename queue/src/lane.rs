@@ -16,7 +16,7 @@ use crate::registry::Kind;
 const AHEAD: Duration = Duration::from_millis(100);
 /// The most jobs claimed ahead of what runs.
 const AHEAD_JOBS_MAX: usize = 4_000;
-/// While nothing more could begin anyway, claims are at least this far apart: each then brings more at once.
+/// While all places are taken, or those of a batch kind are, claims are at least this far apart: each then brings more.
 const SATURATED_GAP: Duration = Duration::from_millis(20);
 /// A suspect of one crash shares its batch with this part of the usual number; a suspect of two stands alone.
 const SUSPECT_SHARE: usize = 8;
@@ -120,6 +120,10 @@ impl Lane {
     /// hand all the same.
     pub(crate) fn push(&self, generation: &Arc<Generation>, jobs: Vec<(Arc<Kind>, Claimed)>) -> Vec<Claimed> {
         let mut inner = self.lock();
+        // Lost while the claim's answer was on its way; from here on, purging finds them.
+        if generation.lost.is_cancelled() {
+            return Vec::new();
+        }
         if inner.is_stopped {
             inner.in_hand += jobs.len();
             return jobs.into_iter().map(|(_, job)| job).collect();
@@ -284,8 +288,8 @@ impl Inner {
 
     /// Whether claims are held back, because what they bring could not begin now.
     fn is_gated(&self, concurrency: usize) -> bool {
-        let is_saturated = self.runs >= concurrency
-            || (self.runs > 0 && self.lines.iter().all(|line| line.kind.concurrency.is_some() && !line.may_begin()));
+        let at_limit = |line: &Line| line.kind.concurrency.is_some() && !line.may_begin();
+        let is_saturated = self.runs >= concurrency || self.lines.iter().any(at_limit);
         is_saturated && self.last_claim.is_some_and(|at| at.elapsed() < SATURATED_GAP)
     }
 

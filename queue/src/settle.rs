@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 
+/// The longest delay, ten years: one that the database cannot add to a time would hold up everything settled with it.
+const DELAY_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+
 /// The right to settle one claim of one job. It is void once the job has been taken by somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holding {
@@ -81,7 +84,9 @@ impl Verdict {
     /// How long the job waits; none for one that keeps its place.
     const fn delay(&self) -> Option<Duration> {
         match self {
-            Verdict::Retried(delay, _) | Verdict::Snoozed(delay) => Some(*delay),
+            Verdict::Retried(delay, _) | Verdict::Snoozed(delay) => {
+                Some(if delay.as_secs() < DELAY_MAX.as_secs() { *delay } else { DELAY_MAX })
+            }
             _ => None,
         }
     }
@@ -120,7 +125,8 @@ pub(crate) struct Settlement {
 
 /// Planner settings under which the statement below has one plan, whatever the statistics of the hot table say, which
 /// are always stale: nested loops into the primary key. Made for the connection, or for the rest of a transaction.
-pub(crate) const PLANNER: [(&str, &str); 6] = [
+pub(crate) const PLANNER: [(&str, &str); 7] = [
+    ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),

@@ -44,6 +44,8 @@ async fn bench() {
         sqlx::raw_sql("checkpoint").execute(&pool).await.unwrap();
     }
     let mid2_lsn = lsn().await;
+    let cpu = || { let u = std::fs::read_to_string("/proc/self/stat").unwrap(); let f: Vec<f64> = u.rsplit(')').next().unwrap().split_whitespace().map(|x| x.parse().unwrap_or(0.0)).collect(); f[11] + f[12] };
+    let cpu_before = cpu();
     let mut config = ConsumerConfig::new(pool.clone(), Registry::new().job::<Noop>());
     config.concurrency = concurrency;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -57,9 +59,16 @@ async fn bench() {
     let took = began.elapsed();
     let end_lsn = lsn().await;
     println!("drain {:.0}/s in {:?}; wal enqueue {} drain {} bytes/job", jobs as f64 / took.as_secs_f64(), took, (mid_lsn - start_lsn) / jobs as i64, (end_lsn - mid2_lsn) / jobs as i64);
+    println!("worker: {:.2} us/job", (cpu() - cpu_before) * 10_000.0 / jobs as f64);
     let usage = std::fs::read_to_string("/proc/self/stat").unwrap();
     let f: Vec<&str> = usage.split_whitespace().collect();
     println!("cpu user {} sys {} ticks", f[13], f[14]);
+    let pids: Vec<(i32, String)> = sqlx::query_as("select pid, application_name from pg_stat_activity where application_name like 'bitnexus%'").fetch_all(&pool).await.unwrap();
+    for (pid, name) in pids {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let f: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        println!("   {name}: {:.2} us/job", (f[11].parse::<f64>().unwrap() + f[12].parse::<f64>().unwrap()) * 10_000.0 / jobs as f64);
+    }
     stop.send(()).unwrap();
     child.await.unwrap().unwrap();
     let n: (i64, i64) = sqlx::query_as("select (select count(*) from queue.job_history), (select count(*) from queue.process)").fetch_one(&pool).await.unwrap();
