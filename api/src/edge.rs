@@ -41,14 +41,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         let context = Context::of(&request, self.state.clone());
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         request.extensions_mut().insert(context.clone());
         let (mut response, route) = match self.outcome(request, &context).await {
             Ok(response) => {
                 let route = response.data::<PathPattern>().cloned();
                 (response, route)
             }
-            Err((problem, route)) => (problem.into_response(&path, &context.request_id), route),
+            Err((problem, route)) => (problem.into_response(uri.path(), &context.request_id), route),
         };
         headers::secure(&mut response, &context.request_id);
         observe::request(self.paths.template(route.as_ref()), &method, response.status(), started.elapsed());
@@ -85,5 +85,44 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             None => problem,
         };
         (problem, route)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use poem::http::StatusCode;
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::state::{ApiState, Limits, Shared};
+
+    /// What the edge makes of an endpoint; nothing here reaches the database.
+    async fn answer(endpoint: impl Endpoint<Output = Response>) -> (StatusCode, String) {
+        let pool = PgPool::connect_lazy("postgres://nobody@localhost/nothing").unwrap();
+        let notifier = queue::Notifier::spawn(pool.clone());
+        let submitter = jobs::record_transaction::Submitter::spawn(pool.clone(), notifier.clone());
+        let limits = Limits { request_timeout: Duration::from_millis(20), ..Limits::default() };
+        let state = Shared::new(ApiState { pool, submitter, notifier, metrics: None, limits });
+        let response = Edge::new(endpoint, state, Paths::of::<()>()).call(Request::default()).await.unwrap();
+        assert!(response.header("x-request-id").is_some());
+        (response.status(), response.into_body().into_string().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_tells_nothing() {
+        let panics = poem::endpoint::make_sync(|_| -> Response { panic!("the secret") });
+        let (status, body) = answer(panics).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains("internal_error") && !body.contains("secret"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_given_up() {
+        let hangs = poem::endpoint::make(|_| std::future::pending::<Response>());
+        let (status, body) = answer(hangs).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("\"timeout\""), "{body}");
     }
 }

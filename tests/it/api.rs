@@ -3,5 +3,6 @@
 mod document;
 mod flow;
 mod harness;
+mod recorded;
 mod transport;
 mod wrong_input;

@@ -17,3 +17,4 @@ mod tidy;
 mod up;
 mod up_refusals;
 mod up_user;
+mod zombie;

@@ -45,3 +45,25 @@ pub(crate) fn describe() {
         "Time from a request's header to its answer, by route template and method"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_by_its_template() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let invented = Method::from_bytes(b"BREW").unwrap();
+        metrics::with_local_recorder(&recorder, || {
+            request("/users/{id}".into(), &Method::GET, StatusCode::OK, Duration::from_millis(3));
+            request("unmatched".into(), &invented, StatusCode::NOT_FOUND, Duration::from_millis(1));
+        });
+        let rendered = recorder.handle().render();
+        let counted = r#"http_requests_total{route="/users/{id}",method="GET",status="200"} 1"#;
+        assert!(rendered.contains(counted), "{rendered}");
+        assert!(rendered.contains(r#"route="unmatched",method="other",status="404""#), "{rendered}");
+        assert!(rendered.contains(r#"http_request_duration_seconds_count{route="/users/{id}",method="GET"} 1"#));
+    }
+}

@@ -72,13 +72,14 @@ impl Paths {
         HeaderValue::from_str(&methods.join(", ")).ok()
     }
 
-    /// Refuses a query parameter that the operation does not have: a misspelt filter must not look like a wide result.
+    /// Refuses a query parameter that the operation does not have, or has once: a misspelt filter must not look like a wide result.
     pub(crate) fn check_query(&self, request: &Request) -> Result<(), Problem> {
         let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
         let Some(known) = self.find(request) else { return Ok(()) };
+        let mut seen = BTreeSet::new();
         let names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
-        let unknown: Vec<_> = names.filter(|name| !known.contains(*name)).map(|name| unknown(name, known)).collect();
-        if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid(unknown)) }
+        let wrong: Vec<_> = names.filter_map(|name| check_name(name, known, &mut seen)).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(Problem::invalid(wrong)) }
     }
 
     /// The query parameters of the operation that a request names, found by its path without poem's help: it has not routed yet.
@@ -113,13 +114,21 @@ fn fits(template: &str, path: &str) -> bool {
     }
 }
 
-fn unknown(name: &str, known: &BTreeSet<String>) -> FieldProblem {
+/// What is wrong with a parameter of this name, if anything is.
+fn check_name<'a>(name: &'a str, known: &BTreeSet<String>, seen: &mut BTreeSet<&'a str>) -> Option<FieldProblem> {
+    let wrong = |code, detail| Some(FieldProblem { at: Place::Parameter(name.to_owned()), code, detail });
+    if known.contains(name) {
+        let is_first = seen.insert(name);
+        return if is_first { None } else { wrong("duplicate_parameter", "This is given more than once.".to_owned()) };
+    }
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let detail = match known.as_slice() {
-        [] => "This operation takes no query parameters.".to_owned(),
-        known => format!("There is no such parameter; there are {}.", known.join(", ")),
-    };
-    FieldProblem { at: Place::Parameter(name.to_owned()), code: "unknown_parameter", detail }
+    wrong(
+        "unknown_parameter",
+        match known.as_slice() {
+            [] => "This operation takes no query parameters.".to_owned(),
+            known => format!("There is no such parameter; there are {}.", known.join(", ")),
+        },
+    )
 }
 
 #[cfg(test)]

@@ -174,6 +174,28 @@ async fn each_of_a_batch_stands_alone() {
 }
 
 #[tokio::test]
+async fn a_job_is_followed_by_whoever_caused_it_and_carries_the_trace() {
+    let api = Api::start().await;
+    let ((ada, caller), (bob, other)) = (api.customer().await, api.customer().await);
+    let transfer = json!({
+        "type": "transfer", "from": ada.wallet.0, "to": bob.wallet.0, "amount": { "amount": "1", "currency": "GBP" }
+    });
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let headers = [("content-type", "application/json"), ("traceparent", trace)];
+    let accepted = caller.send(Method::POST, TRANSACTIONS, &headers, transfer.to_string().into_bytes()).await.json();
+    let path = format!("/api/v1/jobs/{}", id(&accepted["job_id"]));
+    let job = caller.get(&path).await.json();
+    assert_eq!((&job["kind"], &job["state"]), (&json!("ledger.record_transaction"), &json!("ready")));
+    assert_eq!((api.admin.get(&path).await.status.as_u16(), other.get(&path).await.status.as_u16()), (200, 404));
+    let carried: String = sqlx::query_scalar("select trace from queue.job where id = $1")
+        .bind(id(&accepted["job_id"]))
+        .fetch_one(&api.pool)
+        .await
+        .unwrap();
+    assert_eq!(carried, trace);
+}
+
+#[tokio::test]
 async fn a_list_is_read_page_by_page() {
     let api = Api::start().await;
     for _ in 0..5 {

@@ -99,3 +99,30 @@ async fn a_client_that_never_ends_its_header_or_body_is_let_go() {
     slow.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
 }
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let api = Api::start().await;
+    let path = format!("/api/v1/users/{}", api.principal.user_id);
+    let (head, get) = (api.admin.send(Method::HEAD, &path, &[], Vec::new()).await, api.admin.get(&path).await);
+    assert_eq!((head.status, head.header("etag"), head.text.as_str()), (get.status, get.header("etag"), ""));
+}
+
+#[tokio::test]
+async fn what_is_in_flight_ends_before_the_server_does() {
+    let api = Api::start().await;
+    let ((ada, caller), (bob, _)) = (api.customer().await, api.customer().await);
+    let amount = json!({ "amount": "1", "currency": "GBP" });
+    let body = json!({ "type": "transfer", "from": ada.wallet.0, "to": bob.wallet.0, "amount": amount });
+    let in_flight = caller.clone();
+    let held = tokio::spawn(async move {
+        let headers = [("content-type", "application/json"), ("prefer", "wait=1")];
+        in_flight.send(Method::POST, "/api/v1/transactions", &headers, body.to_string().into_bytes()).await
+    });
+    while caller.get("/api/v1/transactions").await.json()["items"][0].is_null() {}
+    let address = api.address;
+    let stopped = api.stop();
+    assert_eq!(held.await.unwrap().status, 202);
+    stopped.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}

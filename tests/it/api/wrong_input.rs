@@ -192,6 +192,7 @@ async fn a_wrong_parameter_is_refused_by_name() {
         ("/api/v1/transactions?status=lost", "status invalid_parameter"),
         ("/api/v1/transactions?account=1", "account invalid_parameter"),
         ("/api/v1/transactions?limt=5", "limt unknown_parameter"),
+        ("/api/v1/transactions?limit=5&limit=6", "limit duplicate_parameter"),
         ("/api/v1/users?email=%00", "email invalid_parameter"),
         ("/api/v1/users/1?fields=all", "fields unknown_parameter"),
         ("/api/v1/users/1", "id invalid_parameter"),

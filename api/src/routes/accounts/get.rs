@@ -23,6 +23,8 @@ impl Operation for GetAccount {
 #[OpenApi(tag = "Tag::Accounts")]
 impl GetAccount {
     /// Get an account and its balance
+    ///
+    /// The balance is the sum of the account's entries, to the last one that the ledger recorded.
     #[oai(path = "/api/v1/accounts/:id", method = "get", operation_id = "getAccount")]
     async fn call(
         &self,

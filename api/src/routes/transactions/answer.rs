@@ -100,7 +100,7 @@ pub(crate) async fn again(state: &Shared, principal: &Principal, kept: Value) ->
     let ids: Vec<TransactionId> = kept.iter().filter_map(Kept::id).collect();
     let found = find_many(&mut *state.connection().await?, principal.book, &ids).await?;
     let found: HashMap<_, _> = found.into_iter().map(|transaction| (transaction.id.0, transaction)).collect();
-    let transaction = |id: Uuid| Box::new(found[&id].clone());
+    let transaction = |id: Uuid| Box::new(found.get(&id).expect("a transaction is never deleted").clone());
     let decided = |kept| match kept {
         Kept::Accepted(id) => Decided::Accepted(Box::new(transaction(id).as_accepted())),
         Kept::Exists(id) => Decided::Exists(transaction(id)),

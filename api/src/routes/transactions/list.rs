@@ -31,6 +31,7 @@ impl ListTransactions {
     ///
     /// Newest first. A caller of the role `user` sees those of its own accounts.
     #[oai(path = "/api/v1/transactions", method = "get", operation_id = "listTransactions")]
+    #[expect(clippy::too_many_arguments, reason = "each parameter of the operation is one argument")]
     async fn call(
         &self,
         caller: Caller,
