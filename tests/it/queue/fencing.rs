@@ -159,9 +159,13 @@ async fn a_stopped_holder_of_locks_is_cut_off_before_its_lease_ends() {
     let mut worker = Worker::start_with(&pool, |config| config.consumer.lease = Duration::from_secs(1)).await;
     enqueue(&pool, &[told("a", Act::WriteAndWait)]).await;
     worker.next().await;
-    // The job stands idle in its transaction; the server ends that by itself, and the job is tried again.
-    assert_eq!(worker.next().await.attempt, 1);
-    worker.stage.gate.add_permits(2);
+    // The job stands idle in its transaction, as a stopped process would: the server ends that by itself.
+    let idle = "select count(*) from pg_stat_activity
+                 where datname = current_database() and state = 'idle in transaction'";
+    waits_for(|| async { (count(&pool, idle).await == 0).then_some(()) }).await;
+    worker.stage.gate.add_permits(1);
+    assert_eq!(worker.next().await.attempt, 2, "its commit failed, and it is tried again");
+    worker.stage.gate.add_permits(1);
     waits_for(|| async { (effects(&pool).await == ["a"]).then_some(()) }).await;
     worker.stop().await;
 }

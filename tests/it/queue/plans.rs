@@ -63,7 +63,7 @@ async fn check_all(conn: &mut PgConnection) {
     );
     let promote = scans(conn, PROMOTE, "0::smallint, 10").await;
     assert!(promote.iter().all(|line| !line.contains("Seq Scan")), "{promote:#?}");
-    assert_eq!(promote.iter().filter(|line| line.contains("Index Scan using job_due")).count(), 2, "{promote:#?}");
+    assert_eq!(promote.iter().filter(|line| line.contains("using job_due")).count(), 2, "{promote:#?}");
 }
 
 #[tokio::test]
@@ -79,7 +79,8 @@ async fn hot_statements_have_one_plan_on_an_empty_table_and_on_a_large_one() {
     run(&mut conn, "analyze queue.job").await;
     check_all(&mut conn).await;
     // Statistics of a table that has been drained since.
-    run(&mut conn, "delete from queue.job; vacuum analyze queue.job").await;
+    run(&mut conn, "delete from queue.job").await;
+    run(&mut conn, "vacuum analyze queue.job").await;
     run(&mut conn, FILL).await;
     check_all(&mut conn).await;
 }
