@@ -11,6 +11,7 @@ mod ledger_log;
 mod ledger_plans;
 mod ledger_posting;
 mod ledger_verify;
+mod queue;
 mod supervisor;
 mod testkit;
 mod tidy;
