@@ -22,6 +22,7 @@ use crate::config::ShutdownArgs;
 use crate::folder::lock::{Attempt, Locks};
 use crate::folder::running::Running;
 use crate::folder::{self, Folder};
+use crate::postgres::private;
 use crate::telemetry::TelemetryArgs;
 
 /// Run everything on this machine: PostgreSQL, the API and the workers.
@@ -84,7 +85,7 @@ pub async fn run(args: UpArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
 
 /// The folder's locks; an error when another `up` holds them, with what it has told.
 async fn take_locks(folder: &Folder) -> Result<Locks> {
-    match Locks::take(folder).await? {
+    match Locks::take(folder, || private::end_leftover(folder)).await? {
         Attempt::Held(locks) => Ok(locks),
         Attempt::Taken => match Running::find(folder) {
             Some(Running { pid, api, metrics, .. }) => bail!(
