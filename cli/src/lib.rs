@@ -7,7 +7,6 @@
 pub mod commands;
 pub mod config;
 pub mod folder;
-mod glue;
 pub mod keys;
 pub mod migrations;
 pub mod postgres;

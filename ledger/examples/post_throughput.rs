@@ -1,10 +1,11 @@
-//! How fast postings are recorded: `DATABASE_URL=… cargo run --release -p ledger --example post_throughput -- [batch]
+//! How fast postings are recorded and then verified: `DATABASE_URL=… cargo run --release -p ledger --example post_throughput -- [batch]
 //! [accounts] [seconds]`, on a freshly migrated database. Accounts are chosen by Zipf's law, exponent 1.
 
 use std::time::{Duration, Instant};
 
 use ledger::accounts::{NewAccount, Overdraft, open};
 use ledger::posting::post;
+use ledger::verify::verify;
 use ledger::{AccountId, Book, Currency, Leg, Outcome, Posting, TransactionId};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -68,6 +69,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     millis.sort_unstable();
     let (p50, p99) = (millis[millis.len() / 2], millis[millis.len() * 99 / 100]);
     println!("batch {batch}, {accounts} accounts: {rate}/s recorded, {refused} refused; p50 {p50} us, p99 {p99} us");
+    let began = Instant::now();
+    let report = verify(&mut conn, Book::MAIN, &[], |_| ()).await?;
+    assert!(report.is_clean(), "{:?}", report.findings);
+    let rate = report.leaves * 1_000 / (began.elapsed().as_millis() as u64).max(1);
+    println!("{} leaves verified, {rate}/s", report.leaves);
     Ok(())
 }
 

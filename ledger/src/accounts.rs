@@ -78,6 +78,8 @@ struct Row {
 
 impl From<Row> for Account {
     fn from(row: Row) -> Account {
+        assert!(row.overdraft || row.balance >= 0, "a CHECK holds the bound");
+        assert!(row.version > 0 || row.balance == 0, "a balance is made of entries");
         Account {
             id: AccountId(row.id),
             currency: Currency::parse(&row.currency).expect("only currencies of the table are stored"),
@@ -150,6 +152,7 @@ async fn insert(
     )
     .fetch_all(conn)
     .await?;
+    assert!(inserted.len() <= accounts.len(), "an account is inserted at most once");
     Ok(inserted.into_iter().collect())
 }
 
@@ -178,5 +181,6 @@ pub async fn find(conn: &mut PgConnection, book: Book, ids: &[AccountId]) -> Res
     )
     .fetch_all(conn)
     .await?;
+    assert!(rows.len() <= ids.len(), "an id is found at most once");
     Ok(rows.into_iter().map(Account::from).collect())
 }

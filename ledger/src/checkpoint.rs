@@ -63,6 +63,7 @@ pub async fn sign_head(conn: &mut PgConnection, book: Book, key: &SigningKey) ->
     if head.size == last.map_or(0, |last| last.size) {
         return Ok(None);
     }
+    assert!(head.size > 0, "an empty log has nothing to sign");
     let body = Body { origin: note::origin(book, key.name()), size: head.size as u64, root: head.root };
     let checkpoint = insert(conn, book, &head, &body.sign(key)).await?;
     assert!(checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.size == head.size));
@@ -77,6 +78,7 @@ async fn check_follows(conn: &mut PgConnection, book: Book, last: &Checkpoint, h
     if last.size > head.size || signed.is_none_or(|body| (body.size, body.root) != (last.size as u64, last.root)) {
         return Err(inconsistent);
     }
+    assert!(0 < last.size && last.size <= head.size, "a log grows");
     let (old, new) = (last.size as u64, head.size as u64);
     let proof = match proof_hashes(conn, book, proof::consistency(old, new)).await {
         Ok(proof) => proof,

@@ -67,6 +67,7 @@ pub async fn entries(
     .fetch_all(conn)
     .await?;
     assert!(rows.len() <= limit as usize, "the page is not longer than asked for");
+    assert!(rows.is_sorted_by(|one, next| one.version > next.version), "the newest comes first");
     rows.into_iter().map(Entry::try_from).collect()
 }
 

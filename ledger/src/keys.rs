@@ -167,6 +167,7 @@ fn split(text: &str) -> Result<(&str, u32, [u8; 32]), KeyError> {
 
 fn join(name: &str, id: u32, key: &[u8; 32]) -> String {
     assert!(check_name(name).is_ok(), "a key has a name that its text can carry");
+    assert!(!name.contains('+'), "the first plus ends the name");
     format!("{name}+{id:08x}+{}", BASE64.encode([&[ED25519], key.as_slice()].concat()))
 }
 

@@ -91,6 +91,11 @@ impl Leaf {
             }
         }
         bytes.extend_from_slice(&self.metadata_hash);
+        assert_eq!(
+            bytes.len(),
+            if self.reverses.is_some() { 100 } else { 84 },
+            "what comes before the legs has its place"
+        );
         bytes.extend_from_slice(&(self.legs.len() as u16).to_be_bytes());
         for leg in &self.legs {
             encode_leg(leg, &mut bytes);
@@ -209,3 +214,6 @@ impl Reader<'_> {
         if amount_length(amount) == length { Ok(amount) } else { Err(LeafError::Field("amount")) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,7 @@ impl Money {
     /// The amount with exactly the decimals of its currency, as [`Money::parse`] reads it.
     pub fn to_decimal_string(self) -> String {
         let scale = usize::from(self.currency.scale());
+        assert!(scale <= 4, "no currency has more than four decimals");
         let sign = if self.minor < 0 { "-" } else { "" };
         let digits = format!("{:0width$}", self.minor.unsigned_abs(), width = scale + 1);
         let (whole, decimals) = digits.split_at(digits.len() - scale);

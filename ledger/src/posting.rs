@@ -1,7 +1,7 @@
 //! Posting: what is asked for, what becomes of it, and the one writer that decides.
 //!
 //! [`post`] holds the row of the book until the caller's transaction ends, reads all that the batch needs in one statement,
-//! decides in memory and in order ([`decide`] knows no SQL), and writes everything in one statement.
+//! decides in memory and in order (`decide` knows no SQL), and writes everything in one statement.
 
 use chrono::{DateTime, Utc};
 

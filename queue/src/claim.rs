@@ -37,47 +37,7 @@ pub(crate) async fn claim(
     wanted: &HashMap<&str, usize>,
 ) -> sqlx::Result<Vec<Claimed>> {
     let (queues, limits): (Vec<&str>, Vec<i32>) = wanted.iter().map(|(queue, limit)| (*queue, *limit as i32)).unzip();
-    let claimed = sqlx::query!(
-        r#"
-        with lease as (
-            -- The lock keeps others from declaring this process lost while it claims, and lets its heartbeat pass.
-            select 1
-              from queue.process
-             where shard = $1 and id = $2 and lost_at is null and expires_at > clock_timestamp()
-               for key share
-        )
-        update queue.job as job
-           set state = 2,
-               epoch = job.epoch + 1,
-               attempt = job.attempt + 1,
-               owner = $2,
-               claimed_at = clock_timestamp(),
-               on_trial = false,
-               unique_key = case when job.unique_until_started then null else job.unique_key end
-         -- By place, since the rows are locked: one plan only, and no second look-up in an index.
-         where job.ctid = any (array(
-                   select picked.place
-                     from unnest($3::text[], $4::integer[]) as asked(queue, wanted)
-                    cross join lateral (
-                              select ready.ctid as place
-                                from queue.job as ready
-                               where ready.shard = $1 and ready.queue = asked.queue and ready.state = 1
-                               order by ready.priority, ready.run_at, ready.id
-                               limit asked.wanted
-                                 for update skip locked
-                          ) as picked
-                    where exists (select from lease)
-               ))
-        returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority,
-                  job.run_at, job.claimed_at as "claimed_at!",
-                  extract(epoch from job.claimed_at - greatest(job.run_at, job.created_at))::float8 as "waited_s!",
-                  job.actor, job.trace, job.payload::text as "payload!"
-        "#,
-        shard,
-        process,
-        &queues as &[&str],
-        &limits,
-    );
+    let claimed = sqlx::query_file!("src/claim.sql", shard, process, &queues as &[&str], &limits,);
     let mut claimed = claimed.fetch_all(conn).await?;
     claimed.sort_unstable_by(|one, other| {
         (one.priority, one.run_at, one.id).cmp(&(other.priority, other.run_at, other.id))

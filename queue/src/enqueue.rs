@@ -89,32 +89,8 @@ async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<U
     };
     let key = |job: &&NewJob| job.unique.as_ref().map(|(key, _)| key.clone());
     let until_started = |job: &&NewJob| matches!(job.unique, Some((_, Unique::UntilStarted)));
-    let inserted = sqlx::query_scalar!(
-        r#"
-        with created as (
-            insert into queue.job (
-                shard, id, queue, kind, state, priority, max_attempts, run_at, created_at,
-                unique_key, unique_until_started, actor, trace, payload
-            )
-            select new.shard, new.id, new.queue, new.kind,
-                   case when due.at > statement_timestamp() then 0 else 1 end,
-                   new.priority, new.max_attempts, due.at, statement_timestamp(),
-                   new.unique_key, new.unique_until_started, new.actor, new.trace, new.payload::json
-              from unnest(
-                       $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
-                       $7::float8[], $8::timestamptz[], $9::bytea[], $10::boolean[], $11::text[], $12::text[], $13::text[]
-                   ) as new(
-                       shard, id, queue, kind, priority, max_attempts,
-                       delay_s, run_at, unique_key, unique_until_started, actor, trace, payload
-                   )
-             cross join lateral (
-                       select coalesce(new.run_at, statement_timestamp() + make_interval(secs => new.delay_s)) as at
-                   ) as due
-                on conflict do nothing
-            returning id
-        )
-        select coalesce(array_agg(id), '{}') as "ids!" from created
-        "#,
+    let inserted = sqlx::query_file_scalar!(
+        "src/enqueue.sql",
         &jobs.iter().map(|job| job.shard).collect::<Vec<_>>(),
         &jobs.iter().map(|job| job.id).collect::<Vec<_>>(),
         &jobs.iter().map(|job| job.queue).collect::<Vec<_>>() as &[&str],

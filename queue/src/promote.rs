@@ -19,34 +19,7 @@ pub(crate) struct Promoted {
 
 /// Makes due jobs ready, the longest due first. Needs [`PLANNER`](crate::settle::PLANNER) in force.
 pub(crate) async fn promote(conn: &mut PgConnection, shard: i16) -> sqlx::Result<Promoted> {
-    let promoted = sqlx::query!(
-        r#"
-        with promoted as (
-            update queue.job as job
-               set state = 1
-             where job.ctid = any (array(
-                       select due.ctid
-                         from queue.job as due
-                        where due.shard = $1 and due.state = 0 and due.run_at <= statement_timestamp()
-                        order by due.run_at
-                        limit $2
-                          for update skip locked
-                   ))
-            returning job.queue
-        )
-        select (select count(*) from promoted) as "jobs!",
-               array(select distinct queue from promoted) as "queues!",
-               (
-                   select extract(epoch from run_at - statement_timestamp())::float8
-                     from queue.job
-                    where shard = $1 and state = 0 and run_at > statement_timestamp()
-                    order by run_at
-                    limit 1
-               ) as next_s
-        "#,
-        shard,
-        BATCH_MAX as i64,
-    );
+    let promoted = sqlx::query_file!("src/promote.sql", shard, BATCH_MAX as i64,);
     let promoted = promoted.fetch_one(conn).await?;
     let next = promoted.next_s.map(|next_s| Duration::from_secs_f64(next_s.max(0.0)));
     Ok(Promoted { jobs: promoted.jobs as u64, queues: promoted.queues, next })

@@ -22,7 +22,7 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn create(wallets: usize) -> Bench {
         let database = Database::create().await;
-        let conn = PgConnection::connect_with(&database.options()).await.unwrap();
+        let conn = PgConnection::connect_with(&database.options()).await.expect("the database is up");
         let mut bench = Bench { database, conn, cash: AccountId(Uuid::now_v7()), wallets: Vec::new() };
         bench.cash = bench.open(Currency::GBP, Overdraft::Allowed).await;
         for _ in 0..wallets {
@@ -34,14 +34,14 @@ impl Bench {
 
     pub(crate) async fn open(&mut self, currency: Currency, overdraft: Overdraft) -> AccountId {
         let id = AccountId(Uuid::now_v7());
-        open(&mut self.conn, Book::MAIN, &[NewAccount { id, currency, overdraft }]).await.unwrap();
+        open(&mut self.conn, Book::MAIN, &[NewAccount { id, currency, overdraft }]).await.expect("an account opens");
         id
     }
 
     pub(crate) async fn post(&mut self, postings: &[Posting]) -> Vec<Outcome> {
-        let mut tx = self.conn.begin().await.unwrap();
-        let outcomes = post(&mut tx, Book::MAIN, postings).await.unwrap();
-        tx.commit().await.unwrap();
+        let mut tx = self.conn.begin().await.expect("a transaction begins");
+        let outcomes = post(&mut tx, Book::MAIN, postings).await.expect("the batch is decided");
+        tx.commit().await.expect("the batch commits");
         outcomes
     }
 
@@ -50,22 +50,23 @@ impl Bench {
     }
 
     pub(crate) async fn balance(&mut self, account: AccountId) -> i128 {
-        find(&mut self.conn, Book::MAIN, &[account]).await.unwrap()[0].balance
+        find(&mut self.conn, Book::MAIN, &[account]).await.expect("the account is open")[0].balance
     }
 
     pub(crate) async fn verify(&mut self) -> Report {
-        verify(&mut self.conn, Book::MAIN, &[], |_| ()).await.unwrap()
+        verify(&mut self.conn, Book::MAIN, &[], |_| ()).await.expect("the verification comes to its end")
     }
 
-    /// Runs a statement of the test's own, past the guards if it starts with those words.
+    /// Runs a statement of the test's own; returns how many rows it touched.
     pub(crate) async fn execute(&mut self, statement: String) -> u64 {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut self.conn).await.unwrap().rows_affected()
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement));
+        query.execute(&mut self.conn).await.expect("the statement runs").rows_affected()
     }
 }
 
 /// A time that postings count from.
 pub(crate) fn effective_at() -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(1_700_000_000_000_000).unwrap()
+    DateTime::from_timestamp_micros(1_700_000_000_000_000).expect("it is in range")
 }
 
 /// A posting under a new id.

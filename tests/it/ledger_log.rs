@@ -21,7 +21,7 @@ async fn deposit(bench: &mut Bench, count: usize) {
 
 async fn leaves(bench: &mut Bench) -> Vec<Vec<u8>> {
     let query = "select leaf from ledger.transaction order by seq";
-    sqlx::query_scalar(query).fetch_all(&mut bench.conn).await.unwrap()
+    sqlx::query_scalar(query).fetch_all(&mut bench.conn).await.expect("the leaves are read")
 }
 
 fn other_tree(leaves: &[Vec<u8>]) -> MemoryBackedTree<Sha256, Vec<u8>> {

@@ -27,7 +27,7 @@ const FILL: [&str; 5] = [
 async fn plan(bench: &mut Bench, column: &str, table: &str) -> String {
     let ids = |sql: String| sqlx::query_scalar::<_, Vec<Uuid>>(sqlx::AssertSqlSafe(sql));
     let sample = format!("select array(select {column} from ledger.{table} where {column} is not null limit 1000)");
-    let sample: Vec<Uuid> = ids(sample).fetch_one(&mut bench.conn).await.unwrap();
+    let sample: Vec<Uuid> = ids(sample).fetch_one(&mut bench.conn).await.expect("the query runs");
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!("explain {READ}")))
         .bind(0i16)
         .bind(1i32)
@@ -43,7 +43,7 @@ async fn plan(bench: &mut Bench, column: &str, table: &str) -> String {
         .persistent(false)
         .fetch_all(&mut bench.conn)
         .await
-        .unwrap();
+        .expect("the query runs");
     rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
 }
 

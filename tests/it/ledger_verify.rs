@@ -7,7 +7,7 @@ use ledger::verify::{Report, verify};
 
 use crate::ledger_kit::{Bench, reversal, transfer};
 
-/// The tables of the ledger, and for each change made to them what a finding says.
+/// The tables of the ledger.
 const TABLES: [&str; 7] = ["book", "account", "transaction", "entry", "refusal", "tile", "checkpoint"];
 
 /// The middle of a leaf is flipped, its hash made to fit.
@@ -117,11 +117,11 @@ async fn recorded(key: &SigningKey) -> Bench {
     let undone = transfer(wallets[0], wallets[1], 1);
     let deposits: Vec<_> = (0..399).map(|n| transfer(cash, wallets[n % 3], 100)).collect();
     bench.post(&deposits).await;
-    bench.post(&[undone.clone()]).await;
-    sign_head(&mut bench.conn, Book::MAIN, key).await.unwrap();
+    bench.post_one(&undone).await;
+    sign_head(&mut bench.conn, Book::MAIN, key).await.expect("the head is signed");
     bench.post(&[reversal(&undone), transfer(wallets[0], cash, 1_000_000)]).await;
     bench.post(&(0..299).map(|n| transfer(wallets[n % 3], wallets[(n + 1) % 3], 7)).collect::<Vec<_>>()).await;
-    sign_head(&mut bench.conn, Book::MAIN, key).await.unwrap();
+    sign_head(&mut bench.conn, Book::MAIN, key).await.expect("the head is signed");
     bench
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The shape is the one_for_one supervisor of Erlang/OTP, over operating-system processes:
 //! - each child has a [`ChildSpec`] and a slot of its own; the death of one does not touch the others;
-//! - a restart waits 100 ms · 2^k, at most 30 s, and k starts again once a child has lived for a minute ([`policy`]);
+//! - a restart waits 100 ms · 2^k, at most 30 s, and k starts again once a child has lived for ten seconds ([`policy`]);
 //! - too many restarts in a window, or too many early deaths in a row, and the supervisor gives up: its process then
 //!   exits with [`EXIT_GIVEN_UP`], so that whatever runs it sees that something is wrong with more than one job;
 //! - a child never outlives its supervisor, not even a killed one: the kernel signals it ([`spawn`]), and it sees the

@@ -22,6 +22,7 @@ use crate::config::ShutdownArgs;
 use crate::folder::lock::{Attempt, Locks};
 use crate::folder::running::Running;
 use crate::folder::{self, Folder};
+use crate::postgres::private;
 use crate::telemetry::TelemetryArgs;
 
 /// Run everything on this machine: PostgreSQL, the API and the workers.
@@ -49,7 +50,7 @@ pub struct UpArgs {
     /// How many worker processes.
     #[arg(long, value_name = "N", env = "WORKER_PROCESSES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     processes: u16,
-    /// How many jobs each worker process runs at once.
+    /// How many jobs of each queue every worker process runs at once.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     #[command(flatten)]
@@ -84,7 +85,7 @@ pub async fn run(args: UpArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
 
 /// The folder's locks; an error when another `up` holds them, with what it has told.
 async fn take_locks(folder: &Folder) -> Result<Locks> {
-    match Locks::take(folder).await? {
+    match Locks::take(folder, || private::end_leftover(folder)).await? {
         Attempt::Held(locks) => Ok(locks),
         Attempt::Taken => match Running::find(folder) {
             Some(Running { pid, api, metrics, .. }) => bail!(

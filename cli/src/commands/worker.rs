@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use ledger::Book;
+use queue::lease;
+use sqlx::PgPool;
 use workers::metrics::page;
 use workers::supervisor::policy::Policy;
 use workers::supervisor::pool::{Config, Ended};
@@ -14,7 +17,7 @@ use workers::supervisor::{EXIT_GIVEN_UP, pool, signals};
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::telemetry::TelemetryArgs;
-use crate::{glue, keys, telemetry};
+use crate::{keys, telemetry};
 
 /// Where the workers' metrics are unless told otherwise.
 pub const METRICS_LISTEN: &str = "127.0.0.1:9464";
@@ -30,7 +33,7 @@ pub struct WorkerArgs {
     /// How many worker processes.
     #[arg(long, value_name = "N", env = "WORKER_PROCESSES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     processes: u16,
-    /// How many jobs each process runs at once.
+    /// How many jobs of each queue every process runs at once.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     /// Address that the metrics page of all processes is served on.
@@ -64,11 +67,25 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
         grace,
         policy: Policy::default(),
         metrics: Arc::new(move || metrics.render()),
-        on_crash: Box::new(move |exit| Box::pin(glue::release_leases(leases.clone(), exit.pid))),
+        on_crash: Box::new(move |exit| Box::pin(release_jobs(leases.clone(), exit.pid))),
     };
     match pool::run(config, acceptor, shutdown).await? {
         Ended::Stopped => Ok(ExitCode::SUCCESS),
         Ended::GivenUp => Ok(ExitCode::from(EXIT_GIVEN_UP)),
+    }
+}
+
+/// Gives back the jobs of a process that died, at once. Where that fails they come back by their lease, seconds later.
+async fn release_jobs(pool: PgPool, pid: u32) {
+    let release = async {
+        let mut connection = pool.acquire().await?;
+        for process in lease::of_pid(&mut connection, Book::MAIN.shard, pid).await? {
+            lease::release(&mut connection, Book::MAIN.shard, process).await?;
+        }
+        Ok::<_, sqlx::Error>(())
+    };
+    if let Err(error) = release.await {
+        tracing::warn!(pid, %error, "the jobs of a dead process were not given back yet");
     }
 }
 

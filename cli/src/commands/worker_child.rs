@@ -5,13 +5,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use jobs::State;
+use queue::backend::ConsumerConfig;
+use workers::child::{self, ChildConfig};
 use workers::supervisor::signals;
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
-use crate::{glue, telemetry};
+use crate::{keys, telemetry};
 
 /// Connections beside those of the running jobs: claiming, settling, the heartbeat, wake-ups.
-const CONNECTIONS_BESIDE_JOBS: u32 = 4;
+const CONNECTIONS_BESIDE_JOBS: u32 = 6;
+
+/// The share of the time for stopping that running jobs have; the rest is for writing what became of them.
+const JOBS_SHARE: f64 = 0.8;
 
 /// Run jobs in this one process.
 #[derive(Debug, Args)]
@@ -21,7 +27,7 @@ pub struct WorkerChildArgs {
     /// Which slot of its supervisor this process fills.
     #[arg(long, value_name = "N")]
     slot: u16,
-    /// How many jobs run at once.
+    /// How many jobs of each queue run at once.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8)]
     concurrency: u16,
     /// File with the key that signs the ledger's checkpoints.
@@ -38,7 +44,19 @@ pub struct WorkerChildArgs {
 pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
     let shutdown = signals::shutdown(move || metrics.render())?;
-    let pool = args.database.pool("worker", u32::from(args.concurrency) + CONNECTIONS_BESIDE_JOBS)?;
-    glue::run_jobs(pool, args.slot, args.concurrency, shutdown, args.shutdown.timeout()).await?;
+    let jobs_max = u32::from(args.concurrency) * jobs::QUEUES.len() as u32;
+    let pool = args.database.pool("worker", jobs_max + CONNECTIONS_BESIDE_JOBS)?;
+    let signing_key = keys::read(&args.signing_key_file)?;
+    let concurrency = usize::from(args.concurrency);
+    let registry = jobs::registry(State { signing_key });
+    let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
+    let time = args.shutdown.timeout();
+    let config = ChildConfig {
+        deadline: time.mul_f64(JOBS_SHARE),
+        patience: time.mul_f64(1.0 - JOBS_SHARE),
+        ..ChildConfig::new(consumer)
+    };
+    tracing::info!(slot = args.slot, "running jobs");
+    child::run(config, shutdown.cancelled_owned()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,11 +13,23 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::Folder;
 
-/// How long to wait for leftovers to end: longer than the longest drain.
-const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a process that was just killed may take to be gone, after `kill` has returned.
+const DYING_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// How often to look whether they have.
-const LEFTOVERS_POLL: Duration = Duration::from_millis(20);
+/// How long leftovers are waited for without a word.
+const LEFTOVERS_QUIET: Duration = Duration::from_millis(500);
+
+/// How often to look who is left.
+const LEFTOVERS_LOOK: Duration = Duration::from_millis(100);
+
+/// How long they may take by themselves: workers drain.
+const LEFTOVERS_DRAIN: Duration = Duration::from_secs(14);
+
+/// How long they may take in all.
+const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(29);
+
+/// How often to look whether they have ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Both locks, held.
 #[derive(Debug)]
@@ -36,32 +48,18 @@ pub enum Attempt {
 }
 
 impl Locks {
-    /// Takes the locks, and waits for leftovers of a killed `up`.
+    /// Takes the locks, and waits for leftovers of a killed `up`; `nudge` is called once to end a PostgreSQL that does
+    /// not end by itself.
     ///
     /// # Errors
     /// When a leftover does not end in time; the text names it.
-    pub async fn take(folder: &Folder) -> Result<Attempt> {
+    pub async fn take(folder: &Folder, nudge: impl FnOnce() -> Result<()>) -> Result<Attempt> {
         let (up, family) = (open(folder, "up.lock")?, open(folder, "family.lock")?);
-        if !try_lock(&up)? {
+        if !try_lock_for(&up, DYING_TIMEOUT).await? {
             return Ok(Attempt::Taken);
         }
-        let started = Instant::now();
-        let mut told = false;
-        while !try_lock(&family)? {
-            if started.elapsed() > LEFTOVERS_TIMEOUT {
-                bail!(
-                    "processes of an earlier `bitnexus up` have not ended in {LEFTOVERS_TIMEOUT:?}: {}; end them with kill -9",
-                    holders(&family).join(", "),
-                );
-            }
-            if !told && started.elapsed() > Duration::from_millis(500) {
-                tracing::info!(
-                    "waiting for processes of an earlier `bitnexus up` to end: {}",
-                    holders(&family).join(", ")
-                );
-                told = true;
-            }
-            tokio::time::sleep(LEFTOVERS_POLL).await;
+        if !try_lock_for(&family, LEFTOVERS_QUIET).await? {
+            wait_for_leftovers(&family, nudge).await?;
         }
         fcntl_setfd(&family, FdFlags::empty()).context("having children inherit the lock")?;
         Ok(Attempt::Held(Locks { _up: up, _family: family }))
@@ -75,10 +73,39 @@ impl Locks {
     }
 }
 
+/// Waits until nobody holds the lock. PostgreSQL is nudged when it alone is left, and some connection keeps it.
+async fn wait_for_leftovers(family: &File, nudge: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (started, mut nudge) = (Instant::now(), Some(nudge));
+    tracing::info!("waiting for processes of an earlier `bitnexus up` to end: {}", list(&holders(family)));
+    while !try_lock_for(family, LEFTOVERS_LOOK).await? {
+        let left = holders(family);
+        let is_late = started.elapsed() > LEFTOVERS_DRAIN || left.iter().all(|holder| holder.name == "postgres");
+        if let Some(nudge) = nudge.take_if(|_| is_late) {
+            nudge()?;
+        }
+        if started.elapsed() > LEFTOVERS_TIMEOUT {
+            bail!("processes of an earlier `bitnexus up` do not end: {}; end them with kill -9", list(&left));
+        }
+    }
+    Ok(())
+}
+
 fn open(folder: &Folder, name: &str) -> Result<File> {
     let path = folder.path().join(name);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     file.with_context(|| format!("opening {}; does the folder belong to another account?", path.display()))
+}
+
+/// Tries for as long as that; once more where it is held already.
+async fn try_lock_for(file: &File, patience: Duration) -> Result<bool> {
+    let deadline = Instant::now() + patience;
+    while !try_lock(file)? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(true)
 }
 
 fn try_lock(file: &File) -> Result<bool> {
@@ -89,19 +116,31 @@ fn try_lock(file: &File) -> Result<bool> {
     }
 }
 
+/// A process that holds the lock.
+struct Holder {
+    pid: u32,
+    name: String,
+}
+
+/// The processes as a text.
+fn list(holders: &[Holder]) -> String {
+    holders.iter().map(|holder| format!("{} ({})", holder.pid, holder.name)).collect::<Vec<_>>().join(", ")
+}
+
 /// The processes that have this file open, as far as this account may see.
-fn holders(file: &File) -> Vec<String> {
+fn holders(file: &File) -> Vec<Holder> {
     let Ok(wanted) = file.metadata() else { return Vec::new() };
-    let ours = std::process::id().to_string();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let holds = |process: &fs::DirEntry| {
-        let mut files = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+    let processes = entries.filter_map(number).filter(|pid| *pid != std::process::id());
+    let holds = |pid: &u32| {
+        let mut files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         let is_wanted = |found: fs::Metadata| found.ino() == wanted.ino() && found.dev() == wanted.dev();
-        process.file_name() != ours.as_str() && files.any(|file| fs::metadata(file.path()).is_ok_and(is_wanted))
+        files.any(|file| fs::metadata(file.path()).is_ok_and(is_wanted))
     };
-    let describe = |process: fs::DirEntry| {
-        let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-        format!("{} ({})", process.file_name().to_string_lossy(), name.trim())
+    let describe = |pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Holder { pid, name: name.trim().to_owned() }
     };
     processes.filter(holds).map(describe).collect()
 }

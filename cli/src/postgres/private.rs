@@ -1,6 +1,7 @@
 //! The private cluster of `bitnexus up`: where it lies, how it is made, started and reached.
 
 use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnectOptions;
 use workers::supervisor::ChildSpec;
@@ -89,11 +91,16 @@ impl Private {
         File::open(&self.home).and_then(|folder| folder.sync_all()).context("flushing the new cluster's folder")
     }
 
-    /// How to start it: PostgreSQL's fast shutdown is SIGINT, and Ctrl-C must not reach it, so it leads a session.
+    /// How to start it. Ctrl-C must not reach it, so it leads a session.
+    ///
+    /// We stop it by SIGINT, the fast shutdown, when everything else has stopped. When we are killed, the kernel sends
+    /// SIGTERM, the smart shutdown: the workers drain on the connections that they have, and the last one out turns off
+    /// the lights.
     pub fn spec(&self) -> ChildSpec {
         let private = self.clone();
         ChildSpec {
-            stop_signal: rustix::process::Signal::INT,
+            stop_signal: Signal::INT,
+            orphan_signal: Signal::TERM,
             grace: STOP_GRACE,
             lifeline: false,
             session: true,
@@ -161,15 +168,31 @@ impl Private {
     }
 }
 
-/// The folder of the cluster, made if it is not there: beside the rest, or where PostgreSQL's account can go.
+/// Ends the server that a killed `up` left behind, and that some connection keeps from ending by itself.
+///
+/// # Errors
+/// When there is no account for PostgreSQL, or the server may not be signalled.
+pub fn end_leftover(folder: &Folder) -> Result<()> {
+    let data = place(folder, &Account::for_postgres()?).join("data");
+    if let Some(pid) = server_of(&data).and_then(Pid::from_raw) {
+        kill_process(pid, Signal::INT).context("ending the PostgreSQL that was left behind")?;
+    }
+    Ok(())
+}
+
+/// The folder of the cluster: beside the rest, or where PostgreSQL's account can go.
+fn place(folder: &Folder, owner: &Account) -> PathBuf {
+    if owner.can_enter(folder.path()) {
+        return folder.path().join("pg");
+    }
+    let hash = Sha256::digest(folder.path().as_os_str().as_bytes());
+    let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    Path::new(SYSTEM_FOLDER).join(name)
+}
+
+/// The folder of the cluster, made if it is not there.
 fn home(folder: &Folder, owner: &Account) -> Result<PathBuf> {
-    let home = if owner.can_enter(folder.path()) {
-        folder.path().join("pg")
-    } else {
-        let hash = Sha256::digest(folder.path().as_os_str().as_bytes());
-        let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Path::new(SYSTEM_FOLDER).join(name)
-    };
+    let home = place(folder, owner);
     if !home.exists() {
         let parent = home.parent().expect("the folder of the cluster lies in another");
         fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
@@ -203,14 +226,24 @@ fn other_major(major: Option<u32>, home: &Path) -> String {
 /// The caller holds a lock that every server of this folder inherits, so no server of ours lives; a server that
 /// somebody started by hand is recognised by its working directory.
 fn remove_stale_pid_file(data: &Path) -> Result<()> {
-    let file = data.join("postmaster.pid");
-    let Ok(text) = fs::read_to_string(&file) else { return Ok(()) };
-    let pid = text.lines().next().unwrap_or_default().trim();
-    if fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == data) {
+    if let Some(pid) = server_of(data) {
         bail!(
             "PostgreSQL already runs on {} as process {pid}, not started by `bitnexus up`; stop it first",
             data.display()
         );
     }
-    fs::remove_file(&file).context("removing the pid file of a server that is gone")
+    match fs::remove_file(data.join("postmaster.pid")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).context("removing the pid file of a server that is gone")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The server that its pid file names and that works in this folder: the number alone may be anybody's by now.
+fn server_of(data: &Path) -> Option<i32> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let pid = text.lines().next()?.trim().parse().ok()?;
+    let works_here = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == data);
+    works_here.then_some(pid)
 }

@@ -47,6 +47,7 @@ impl Frontier {
         if !rest.is_empty() || peaks.len() != size.count_ones() as usize {
             return Err(FrontierError { size, bytes: bytes.len() });
         }
+        assert_eq!(peaks.is_empty(), size == 0);
         Ok(Frontier { size, peaks: peaks.to_vec() })
     }
 
@@ -62,6 +63,7 @@ impl Frontier {
 
     /// Appends a leaf; tells of each full subtree that it completes, the smallest first.
     pub fn push(&mut self, leaf: Hash, mut completed: impl FnMut(Node)) {
+        assert!(self.size < u64::MAX, "the tree has room");
         let mut node = Node { height: 0, index: self.size, hash: leaf };
         completed(node);
         while node.index & 1 == 1 {
@@ -69,6 +71,11 @@ impl Frontier {
             node = Node { height: node.height + 1, index: node.index >> 1, hash: node_hash(&left, &node.hash) };
             completed(node);
         }
+        assert_eq!(
+            node.height,
+            self.size.trailing_ones(),
+            "a leaf completes as many subtrees as its index ends in ones"
+        );
         self.peaks.push(node.hash);
         self.size += 1;
         assert_eq!(self.peaks.len(), self.size.count_ones() as usize, "one peak for each bit of the size");

@@ -28,6 +28,8 @@ pub fn inclusion(index: u64, size: u64) -> Vec<Range<u64>> {
         ranges.push(beside);
         tree = inside;
     }
+    assert_eq!(tree, index..index + 1, "the way ends at the leaf");
+    assert!(ranges.len() <= 64, "a tree is no higher than its size has bits");
     ranges.reverse();
     ranges
 }
@@ -43,6 +45,8 @@ pub fn consistency(old: u64, new: u64) -> Vec<Range<u64>> {
         ranges.push(beside);
         tree = inside;
     }
+    assert_eq!(tree.end, old, "the way ends where the old tree does");
+    assert!(ranges.len() <= 64, "a tree is no higher than its size has bits");
     // The old root itself is known to whoever checks.
     if tree.start != 0 {
         ranges.push(tree);
@@ -60,6 +64,7 @@ pub fn subtrees(range: Range<u64>) -> Vec<Subtree> {
         subtrees.push(Subtree { height, index: start >> height });
         start += 1 << height;
     }
+    assert_eq!(start, range.end, "the subtrees are the whole range");
     subtrees
 }
 

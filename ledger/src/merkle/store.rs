@@ -24,6 +24,7 @@ pub async fn proof_hashes(
         for subtree in subtrees(range) {
             parts.push(subtree_hash(conn, book, subtree).await?);
         }
+        assert!(!parts.is_empty(), "a range has a leaf");
         hashes.push(join(&parts));
     }
     Ok(hashes)
@@ -31,6 +32,7 @@ pub async fn proof_hashes(
 
 /// The hash of a full subtree: of a tile's hashes, those under it.
 async fn subtree_hash(conn: &mut PgConnection, book: Book, subtree: Subtree) -> Result<Hash, sqlx::Error> {
+    assert!(subtree.height < 56, "a tile of the highest level is never full");
     let (level, count) = (subtree.height / 8, 1 << (subtree.height % 8));
     let start = (subtree.index << (subtree.height % 8)) as i64;
     let hashes = match level {

@@ -90,6 +90,7 @@ fn collect(edges: &mut Edges, full: &mut Vec<Tile>, node: Node) {
         assert_eq!(edge.len(), TILE_WIDTH, "a tile is full when its root is known");
         full.push(Tile { level: below as u8, index: node.index, root: node.hash, hashes: edge.concat() });
         edge.clear();
+        assert_eq!(full.last().map(|tile| tile.hashes.len()), Some(TILE_WIDTH * 32));
     }
     if let Some(edge) = edges[level].as_mut() {
         assert_eq!(edge.len() as u64, node.index % TILE_WIDTH as u64, "hashes come in order");

@@ -67,6 +67,8 @@ pub(super) struct Decision {
 /// Decides on each posting in order, on the state that those before it leave.
 pub(super) fn decide(state: State, postings: &[Posting]) -> Decision {
     let size = state.size;
+    assert!(size >= 0, "a seq is an index");
+    assert!(state.refused.keys().all(|id| !state.recorded.contains_key(id)), "no id is both recorded and refused");
     let mut decider = Decider { state, created: HashMap::new(), decision: Decision::default() };
     for posting in postings {
         let outcome = decider.decide_one(posting);
@@ -152,6 +154,8 @@ impl Decider {
     }
 
     fn record(&mut self, posting: &Posting, legs: Vec<LeafLeg>) -> Outcome {
+        assert!(legs.len() >= 2 && legs.len() == posting.legs.len(), "what is recorded was checked");
+        assert_eq!(legs.iter().map(|leg| i128::from(leg.amount)).sum::<i128>(), 0, "debits equal credits");
         let index = self.decision.leaves.len();
         let seq = self.state.size + index as i64;
         let recorded_at = self.state.next_at + TimeDelta::microseconds(index as i64);
@@ -182,6 +186,7 @@ impl Decider {
         assert_eq!(account.currency, leg.currency, "a leg is in its account's currency");
         account.balance = account.balance.checked_add(leg.amount).expect("the balance is in range, as was checked");
         account.version += 1;
+        assert!(account.version >= 1 && leg.amount != 0, "an entry moves something, and has a version from 1");
         assert!(account.overdraft == Overdraft::Allowed || account.balance >= 0, "no overdraft unless allowed");
         let (version, balance) = (account.version, account.balance);
         self.decision.entries.push(NewEntry { account: leg.account, version, seq, amount: leg.amount, balance });
@@ -189,6 +194,7 @@ impl Decider {
     }
 
     fn refuse(&mut self, id: TransactionId, refusal: Refusal) -> Outcome {
+        assert!(self.find(id).is_none(), "what is recorded is not refused");
         if refusal.is_final() {
             assert!(self.state.refused.insert(id, refusal).is_none(), "an id is refused for good at most once");
             self.decision.refused.push((id, refusal));
@@ -199,6 +205,7 @@ impl Decider {
 
 /// What is answered for the id of a recorded transaction: the first field that differs, if any does.
 fn compare(posting: &Posting, leaf: &Leaf) -> Outcome {
+    assert_eq!(posting.id, leaf.id, "a posting is compared with the transaction of its id");
     let same_leg = |(leg, recorded): (&Leg, &LeafLeg)| {
         leg.account == recorded.account && leg.amount == i128::from(recorded.amount)
     };
@@ -246,6 +253,7 @@ fn check_balanced(legs: &[LeafLeg]) -> Result<(), Refusal> {
     if sum(&mut legs.iter()) != 0 {
         return Err(Refusal::Unbalanced);
     }
+    assert!(legs.len() >= 2, "the count was checked before");
     let first = legs[0].currency;
     if legs.iter().all(|leg| leg.currency == first) {
         return Ok(());

@@ -46,6 +46,7 @@ pub(super) async fn lock(conn: &mut PgConnection, book: Book) -> Result<Head, Po
     if frontier.root().as_slice() != row.root {
         return Err(PostError::Damaged(format!("the root of {book} is not the one of its frontier")));
     }
+    assert_eq!(row.size == 0, row.recorded_at.is_none(), "a CHECK holds a time to a log with leaves");
     Ok(Head { size: row.size, frontier, recorded_at: row.recorded_at })
 }
 
@@ -100,6 +101,10 @@ pub(super) async fn read(
     for row in rows {
         gathered.take(row)?;
     }
+    let state = &gathered.state;
+    assert!(state.accounts.len() <= wanted.accounts.len(), "no account is read that the batch does not name");
+    assert!(state.recorded.len() <= wanted.recorded.len(), "no transaction is read that the batch does not name");
+    assert!(state.refused.len() <= wanted.ids.len(), "no refusal is read that the batch does not name");
     gathered.finish(head, &edge)
 }
 
@@ -165,6 +170,7 @@ impl Edge {
             edge.starts.push(stop - open_width(size, level) as i64);
             edge.stops.push(stop);
         }
+        assert!(edge.starts.iter().zip(&edge.stops).all(|(start, stop)| start <= stop));
         edge
     }
 }
@@ -229,6 +235,10 @@ impl Gathered {
         for (level, _, hash) in self.hashes {
             edges[level].as_mut().expect("only the hashes of tiles that may be filled are read").push(hash);
         }
+        assert!(
+            head.recorded_at.is_none_or(|last| self.state.next_at > last),
+            "each is recorded later than the one before"
+        );
         for (level, edge) in edges.iter().enumerate() {
             let open = open_width(head.size as u64, level);
             if edge.as_ref().is_some_and(|edge| edge.len() != open) {

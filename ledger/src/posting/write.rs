@@ -7,7 +7,7 @@ use super::PostError;
 use super::decide::Decision;
 use crate::Book;
 use crate::merkle::leaf_hash;
-use crate::merkle::tiles::{Appender, Tile};
+use crate::merkle::tiles::{Appender, TILE_WIDTH, Tile};
 
 /// Appends the leaves to the tree and writes the whole of the decision.
 pub(super) async fn write(
@@ -29,6 +29,8 @@ pub(super) async fn write(
     let reasons: Vec<String> = decision.refused.iter().map(|(_, refusal)| refusal.as_str().to_owned()).collect();
     let size = size_before + decision.leaves.len() as i64;
     assert_eq!(appender.frontier().size(), size as u64, "each leaf is in the tree");
+    assert_eq!(transactions.leaves.len(), transactions.leaf_hashes.len());
+    assert!(accounts.ids.len() <= entries.accounts.len(), "only accounts with an entry change");
     let root = appender.frontier().root();
     let written = sqlx::query_file!(
         "src/posting/write.sql",
@@ -119,7 +121,10 @@ impl Entries {
     fn of(decision: &Decision) -> Entries {
         let mut columns = Entries::default();
         let mut sum: i128 = 0;
-        for entry in &decision.entries {
+        // In the order of their index, so that neighbours in it are written one after the other.
+        let mut sorted: Vec<_> = decision.entries.iter().collect();
+        sorted.sort_unstable_by_key(|entry| (entry.account, entry.version));
+        for entry in sorted {
             assert!(entry.version >= 1 && entry.amount != 0);
             sum += i128::from(entry.amount);
             columns.accounts.push(entry.account.0);
@@ -150,6 +155,7 @@ impl Accounts {
         let mut columns = Accounts::default();
         for (id, account) in sorted {
             assert!(account.overdraft.is_allowed() || account.balance >= 0, "no overdraft unless allowed");
+            assert!(account.version >= 1, "an account that is touched has an entry");
             columns.ids.push(id.0);
             columns.currencies.push(account.currency.code().to_owned());
             columns.overdrafts.push(account.overdraft.is_allowed());
@@ -173,6 +179,7 @@ impl Tiles {
     fn of(full: Vec<Tile>) -> Tiles {
         let mut columns = Tiles::default();
         for tile in full {
+            assert_eq!(tile.hashes.len(), TILE_WIDTH * 32, "only full tiles are written");
             columns.levels.push(i16::from(tile.level));
             columns.indexes.push(tile.index as i64);
             columns.roots.push(tile.root.to_vec());

@@ -137,6 +137,7 @@ impl Fold {
     fn append(&mut self, hash: Hash) {
         self.appender.push(hash);
         let size = self.next_seq();
+        assert!(self.signed.front().is_none_or(|signed| signed.size >= size), "no checkpoint is passed by");
         while let Some(signed) = self.signed.pop_front_if(|signed| signed.size <= size) {
             if signed.root != self.appender.frontier().root() {
                 self.findings.add(Finding::CheckpointRoot { size });

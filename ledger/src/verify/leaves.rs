@@ -21,12 +21,14 @@ pub(super) const PAGE: i64 = 65_536;
 pub(super) async fn take_page(conn: &mut PgConnection, fold: &mut Fold, size: i64) -> Result<(), VerifyError> {
     let start = fold.next_seq();
     let stop = size.min(start + PAGE);
+    assert!(start < stop, "there are leaves to read");
     for_each_row(conn, &page_query(fold.book, start, stop), |row| {
         fold.take(&leaf_row(&row)?);
         Ok(())
     })
     .await?;
     fold.skip_to(stop);
+    assert_eq!(fold.next_seq(), stop, "the page is read to its end");
     Ok(())
 }
 
@@ -65,6 +67,7 @@ pub(super) async fn check_page(conn: &mut PgConnection, fold: &mut Fold) -> Resu
 async fn check_tiles(conn: &mut PgConnection, fold: &mut Fold, tiles: &[Tile]) -> Result<(), VerifyError> {
     let (Some(first), Some(last)) = (tiles.first(), tiles.last()) else { return Ok(()) };
     let level = i16::from(first.level);
+    assert_eq!(last.index - first.index + 1, tiles.len() as u64, "the tiles stand side by side");
     let rows = sqlx::query!(
         r#"select index, root, hashes
            from ledger.tile

@@ -35,9 +35,13 @@ impl Page {
             } else if !line.starts_with('#') {
                 let name = sample_name(line);
                 // `x_bucket`, `x_sum` and `x_count` belong to the family `x` that was just described.
-                let owner = if name.starts_with(current.as_str()) && !current.is_empty() { &current } else { name };
+                let owner = if name.starts_with(current.as_str()) && !current.is_empty() {
+                    current.clone()
+                } else {
+                    name.to_owned()
+                };
                 let sample = label(line, worker);
-                self.family(&owner.to_owned()).samples.push(sample);
+                self.family(&owner).samples.push(sample);
             }
         }
     }

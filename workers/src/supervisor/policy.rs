@@ -27,7 +27,7 @@ impl Default for Policy {
         Policy {
             backoff_base: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(30),
-            healthy_after: Duration::from_secs(60),
+            healthy_after: Duration::from_secs(10),
             early: Duration::from_secs(5),
             early_deaths_max: 10,
             restarts_max: 30,
@@ -108,7 +108,7 @@ mod tests {
         };
         let waits: Vec<_> = (0..10).map(|_| wait(1)).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
-        assert_eq!(wait(61), 100);
+        assert_eq!(wait(11), 100);
     }
 
     #[test]

@@ -8,12 +8,17 @@ use anyhow::Result;
 use futures::future::{BoxFuture, join_all};
 use poem::listener::TcpAcceptor;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::policy::Policy;
 use super::report::{Event, Exit};
 use super::{ChildSpec, Kept, Supervisor};
 use crate::metrics::page::{self, Sources};
+
+/// How long giving back the jobs of the last processes may take once all have ended.
+const LAST_CRASHES: Duration = Duration::from_secs(1);
 
 /// What a pool runs and how.
 pub struct Config {
@@ -27,7 +32,7 @@ pub struct Config {
     pub policy: Policy,
     /// Renders the metrics of the supervisor itself.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Called when a process died unasked, so that its jobs are given back at once.
+    /// Called when a process died unasked or had to be killed, so that its jobs are given back at once.
     pub on_crash: Box<dyn Fn(Exit) -> BoxFuture<'static, ()> + Send>,
 }
 
@@ -84,6 +89,7 @@ fn start(
 
 /// Counts what happens to the processes, and has the jobs of a dead one given back.
 async fn watch(mut events: UnboundedReceiver<Event>, on_crash: impl Fn(Exit) -> BoxFuture<'static, ()>) {
+    let mut crashes = JoinSet::new();
     while let Some(event) = events.recv().await {
         match event {
             Event::Started { name, pid } => {
@@ -95,11 +101,17 @@ async fn watch(mut events: UnboundedReceiver<Event>, on_crash: impl Fn(Exit) -> 
                 metrics::gauge!("bitnexus_worker_processes").decrement(1);
                 if !exit.asked {
                     metrics::counter!("bitnexus_worker_crashes_total", "worker" => slot(&exit.name)).increment(1);
-                    on_crash(exit).await;
+                }
+                if !exit.asked || !exit.status.success() {
+                    // On a task of its own: a database that is away must not hide what happens next.
+                    crashes.spawn(on_crash(exit));
                 }
             }
             Event::GivenUp { .. } => {}
         }
+    }
+    if timeout(LAST_CRASHES, crashes.join_all()).await.is_err() {
+        tracing::warn!("the jobs of processes that were killed come back when their leases run out");
     }
 }
 

@@ -51,7 +51,7 @@ impl Slot {
     /// Forks the child; on the main thread, as the supervisor's docs demand.
     fn start(&self) -> io::Result<Child> {
         let mut command = (self.spec.command)();
-        die_with_parent(&mut command, self.spec.stop_signal, self.spec.session);
+        die_with_parent(&mut command, self.spec.orphan_signal, self.spec.session);
         command.env_remove(lifeline::VARIABLE).stdin(Stdio::null());
         if self.spec.lifeline {
             let (line, theirs) = Line::new()?;

@@ -11,8 +11,10 @@ pub struct ChildSpec {
     pub name: String,
     /// Makes the command of one start.
     pub command: Box<dyn Fn() -> Command + Send + Sync>,
-    /// The signal that asks it to end, also sent by the kernel when the supervisor dies.
+    /// The signal that asks it to end.
     pub stop_signal: Signal,
+    /// The signal that the kernel sends it when the supervisor dies.
+    pub orphan_signal: Signal,
     /// How long it may take to end before it is killed.
     pub grace: Duration,
     /// Whether its standard input is a pipe that ends with the supervisor; otherwise it reads `/dev/null`.
@@ -28,6 +30,7 @@ impl ChildSpec {
             name: name.into(),
             command: Box::new(command),
             stop_signal: Signal::TERM,
+            orphan_signal: Signal::TERM,
             grace: Duration::from_secs(25),
             lifeline: true,
             session: false,

@@ -1,0 +1,11 @@
+//! The queue, on a real database, mostly through the real worker.
+
+mod batches;
+mod enqueueing;
+mod fencing;
+mod outages;
+mod outcomes;
+mod plans;
+mod schedule;
+mod stopping;
+mod support;
