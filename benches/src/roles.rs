@@ -75,7 +75,14 @@ impl Drop for Roles {
 fn binary() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let built = Command::new(cargo).args(["build", "--release", "--quiet", "-p", "cli"]).current_dir(root).status();
+    let mut cargo = Command::new(cargo);
+    cargo.args(["build", "--release", "--quiet", "-p", "cli"]).current_dir(root);
+    // Build scripts ask to be run again when these change; cargo sets them for this program.
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
+        cargo.env_remove(name);
+    }
+    let built = cargo.status();
     ensure!(built.context("starting cargo")?.success(), "the product does not build");
     Ok(std::env::current_exe()?.with_file_name("bitnexus"))
 }
