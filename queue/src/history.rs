@@ -56,7 +56,11 @@ async fn make(conn: &mut PgConnection, day: NaiveDate) -> sqlx::Result<()> {
                for values from ('{day} 00:00:00+00') to ('{next} 00:00:00+00');
          alter table queue.{name} drop constraint of_day"
     );
-    run(conn, &statements).await
+    match run(conn, &statements).await {
+        // 42P07: another process has just made it.
+        Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42P07")) => Ok(()),
+        made => made,
+    }
 }
 
 async fn run(conn: &mut PgConnection, statements: &str) -> sqlx::Result<()> {

@@ -21,6 +21,8 @@ const PROMOTE_GAP: Duration = Duration::from_millis(50);
 const PROMOTE_GAP_MIN: Duration = Duration::from_millis(2);
 /// How often to look after the history's days.
 const HISTORY_GAP: Duration = Duration::from_secs(3_600);
+/// The same after a failure: somebody may hold a lock on it.
+const HISTORY_RETRY: Duration = Duration::from_secs(60);
 
 /// Wakes when the next scheduled job comes due.
 pub(super) async fn promote_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
@@ -54,16 +56,16 @@ pub(super) async fn promote_all(shared: Arc<Shared>, options: Arc<PgConnectOptio
 /// Looks for leases that ran out, and once an hour after the history.
 pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
     let mut link = Link::new("upkeep", &options, &[]);
-    let mut history_kept_at: Option<Instant> = None;
+    let mut history_next = Instant::now();
     let rescue_all = async {
         loop {
-            if history_kept_at.is_none_or(|at| at.elapsed() > HISTORY_GAP) {
-                history_kept_at = Some(Instant::now());
+            if Instant::now() >= history_next {
                 let kept = timeout(shared.timing.lease, async {
                     keep_days(link.get().await?, shared.timing.history_days).await
                 });
                 let kept = kept.await;
-                link.check(kept).await;
+                let is_kept = link.check(kept).await.is_some();
+                history_next = Instant::now() + if is_kept { HISTORY_GAP } else { HISTORY_RETRY };
             }
             tokio::time::sleep(shared.timing.heartbeat).await;
             let steady_since = *shared.steady_since.lock().expect("nothing panics while it is held");
