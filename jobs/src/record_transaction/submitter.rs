@@ -1,10 +1,11 @@
 //! The API's half: many requests at once share a commit.
 //!
-//! Requests that arrive while the last commit is in flight are gathered and written together by a few statements; an
+//! Requests that arrive while the last commits are in flight are gathered and written together by a few statements; an
 //! idle service adds no delay. Each request still stands alone: its decisions, its idempotency key and its answer are
 //! its own, and a failure that only one causes is only its own.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use domain::idempotency::{self, Begin, Key};
 use domain::transactions::{Decision, NewTransaction, Transaction, accept};
@@ -13,13 +14,16 @@ use ledger::Book;
 use queue::{BatchJob, NewJob, Notifier};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::RecordTransaction;
 use crate::submitted::{Repeatable, Submitted};
 
 /// Transactions that share a commit at most: enough that its cost is spread thin, few enough that nobody waits long.
 const GROUP_MAX: usize = 1_000;
+
+/// Commits that may be in flight at once: while one waits for the disk, the next one is being prepared.
+const COMMITS_MAX: usize = 2;
 
 /// Submissions that may wait for a commit; whoever comes then waits for a place.
 const WAITING_MAX: usize = 4_096;
@@ -72,6 +76,7 @@ impl Submitter {
 }
 
 async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
+    let commits = Arc::new(Semaphore::new(COMMITS_MAX));
     let mut left_over = None;
     loop {
         let first = match left_over.take() {
@@ -81,6 +86,8 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
                 None => return,
             },
         };
+        let commit = commits.clone().acquire_owned().await.expect("nobody closes the semaphore");
+        // Whatever has come while the commits before were in flight.
         let mut group = Group::of(first);
         while left_over.is_none() && group.size < GROUP_MAX {
             match receiver.try_recv() {
@@ -89,7 +96,11 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
             }
         }
         metrics::histogram!("transactions_group_size").record(f64::from(u32::try_from(group.size).unwrap_or(u32::MAX)));
-        group.write(&pool, &notifier).await;
+        let (pool, notifier) = (pool.clone(), notifier.clone());
+        tokio::spawn(async move {
+            group.write(&pool, &notifier).await;
+            drop(commit);
+        });
     }
 }
 
