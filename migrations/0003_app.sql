@@ -197,8 +197,10 @@ create table app.transaction (
 -- Room for the one update of its life (pending to recorded or rejected) on the same page, so that no index is touched.
 with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
 create unique index transaction_reference on app.transaction (shard, created_by, reference) where reference is not null;
-create index transaction_from on app.transaction (shard, from_account, id);
-create index transaction_to on app.transaction (shard, to_account, id);
+-- They do not begin with the shard, so that the planner never takes them for a look-up by shard and id, whatever it thinks
+-- of a table that has just begun to grow. An account lies in one shard anyway.
+create index transaction_from on app.transaction (from_account, id);
+create index transaction_to on app.transaction (to_account, id);
 comment on table app.transaction is 'What was asked for, and what became of it. Its job in queue.job has the same id.';
 comment on column app.transaction.shard is 'Where the row lives; that of its book.';
 comment on column app.transaction.id is 'UUIDv7, the same as the job''s and the ledger transaction''s.';

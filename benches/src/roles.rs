@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use ledger::keys::SigningKey;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::load::Connection;
@@ -20,6 +21,8 @@ pub(crate) struct Roles {
     /// Where the API listens.
     pub(crate) api: SocketAddr,
     processes: [Child; 2],
+    /// The file with the key that the workers sign checkpoints with.
+    key: PathBuf,
 }
 
 impl Roles {
@@ -30,16 +33,20 @@ impl Roles {
     pub(crate) async fn start(server: &Server) -> Result<Roles> {
         let binary = binary()?;
         let (api, metrics) = (free_address()?, free_address()?);
+        let key = std::env::temp_dir().join(format!("bitnexus-bench-{}.key", std::process::id()));
+        let signing_key = SigningKey::generate("bitnexus.local/bench").context("making a signing key")?;
+        std::fs::write(&key, signing_key.to_text()).with_context(|| format!("writing {}", key.display()))?;
         let start = |role: &str| {
             let mut command = Command::new(&binary);
             command.arg(role).env("DATABASE_URL", server.url()).current_dir(std::env::temp_dir());
             command
                 .env("API_LISTEN", api.to_string())
                 .env("METRICS_LISTEN", metrics.to_string())
+                .env("LEDGER_SIGNING_KEY_FILE", &key)
                 .env("RUST_LOG", "warn");
             command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| format!("starting {role}"))
         };
-        let roles = Roles { api, processes: [start("api")?, start("worker")?] };
+        let roles = Roles { api, processes: [start("api")?, start("worker")?], key: key.clone() };
         let started = Instant::now();
         while !is_ready(api).await {
             ensure!(started.elapsed() < START_TIMEOUT, "the API was not ready after {START_TIMEOUT:?}");
@@ -68,6 +75,8 @@ impl Drop for Roles {
             }
             let _ = process.wait();
         }
+        // What is left in the temporary folder signs nothing that anybody keeps.
+        let _ = std::fs::remove_file(&self.key);
     }
 }
 
@@ -75,7 +84,14 @@ impl Drop for Roles {
 fn binary() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let built = Command::new(cargo).args(["build", "--release", "--quiet", "-p", "cli"]).current_dir(root).status();
+    let mut cargo = Command::new(cargo);
+    cargo.args(["build", "--release", "--quiet", "-p", "cli"]).current_dir(root);
+    // Build scripts ask to be run again when these change; cargo sets them for this program.
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
+        cargo.env_remove(name);
+    }
+    let built = cargo.status();
     ensure!(built.context("starting cargo")?.success(), "the product does not build");
     Ok(std::env::current_exe()?.with_file_name("bitnexus"))
 }

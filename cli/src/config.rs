@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::folder::running::Running;
 use crate::folder::{self, Folder};
+use crate::postgres::discover;
 
 /// How long a statement may wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,6 +48,14 @@ impl DatabaseArgs {
         }
     }
 
+    /// One connection, for a command that does one thing.
+    ///
+    /// # Errors
+    /// As [`connect`], or when there is no address.
+    pub async fn connect(&self, role: &str) -> Result<PgConnection> {
+        connect(&self.url()?, role).await
+    }
+
     /// A pool of at most `connections_max` connections, which say whose they are in `pg_stat_activity`. None is opened
     /// yet: a role starts while its database is away, and says so when asked.
     ///
@@ -57,6 +66,24 @@ impl DatabaseArgs {
         let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_TIMEOUT);
         Ok(pool.connect_lazy_with(options))
     }
+}
+
+/// One connection, made at once, so that what keeps it from being made is told.
+///
+/// # Errors
+/// When the address is wrong, nobody answers there, or the server is older than PostgreSQL 14.
+pub async fn connect(url: &str, role: &str) -> Result<PgConnection> {
+    let options = options(url)?.application_name(&format!("bitnexus {role}"));
+    let connection = PgConnection::connect_with(&options).await;
+    let connection = connection.context("--database-url (DATABASE_URL): connecting to the database")?;
+    let major = connection.server_version_num().map(|number| number / 10_000);
+    if let Some(major) = major.filter(|major| *major < discover::MAJOR_MIN) {
+        bail!(
+            "--database-url (DATABASE_URL): PostgreSQL {major} runs there; {} or newer is needed",
+            discover::MAJOR_MIN
+        );
+    }
+    Ok(connection)
 }
 
 /// An address that is set but empty counts as not set, as in most tools.

@@ -1,7 +1,8 @@
 //! The import while processes are killed at random: the same end as if nothing had happened (invariants 1 and 2).
 //!
 //! `CHAOS_KILLS` sets how many (6), `CHAOS_LINES` how much of the real file is taken (2,000; 0: all of it),
-//! `CHAOS_SEED` repeats the choices of a run, which prints its seed.
+//! `CHAOS_SEED` repeats the choices of a run, which prints its seed. `CHAOS_PAUSE_MS` is the longest pause between two
+//! kills (1,500), `CHAOS_VICTIMS` who may be killed, by the names in `VICTIMS`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -14,12 +15,23 @@ use tests::service::Service;
 use tests::state::State;
 
 /// Who may be killed; workers stand twice because there are more of them.
-const VICTIMS: [Role; 6] = [Role::Worker, Role::Worker, Role::Supervisor, Role::Api, Role::Postgres, Role::Up];
-/// The longest pause between two kills, in milliseconds.
-const PAUSE_MS_MAX: u64 = 1_500;
+const VICTIMS: &str = "worker,worker,supervisor,api,postgres,up";
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+fn victims() -> Vec<Role> {
+    let names = std::env::var("CHAOS_VICTIMS").unwrap_or_else(|_| VICTIMS.to_owned());
+    let role = |name: &str| match name {
+        "up" => Role::Up,
+        "api" => Role::Api,
+        "supervisor" => Role::Supervisor,
+        "worker" => Role::Worker,
+        "postgres" => Role::Postgres,
+        other => panic!("CHAOS_VICTIMS={other} is nobody"),
+    };
+    names.split(',').map(role).collect()
 }
 
 /// The first lines of the real file, or the fixture where there is none.
@@ -42,10 +54,11 @@ fn spawn_import(service: &Service, file: &Path) -> Child {
 /// Kills at random until it has killed `kills` times, as long as the import runs; says how often it did.
 async fn kill_at_random(service: &mut Service, import: &mut Child, random: &mut Random, kills: u64) -> u64 {
     let (mut done, started) = (0, Instant::now());
+    let (victims, pause_ms_max) = (victims(), setting("CHAOS_PAUSE_MS", 1_500));
     while done < kills && import.try_wait().unwrap().is_none() {
-        tokio::time::sleep(Duration::from_millis(random.below(PAUSE_MS_MAX))).await;
+        tokio::time::sleep(Duration::from_millis(random.below(pause_ms_max))).await;
         service.start_again_if_ended();
-        let role = VICTIMS[random.below(VICTIMS.len() as u64) as usize];
+        let role = victims[random.below(victims.len() as u64) as usize];
         let candidates: Vec<_> = service.processes().into_iter().filter(|process| process.role == role).collect();
         if candidates.is_empty() {
             continue;

@@ -55,7 +55,7 @@ async fn each_refusal_has_its_name() {
     let taken_back = accepted(&pool, bob.principal, &reversal(original.id)).await;
     let rejected = accepted(&pool, ada.principal, &good).await;
     let verdict = Verdict::Rejected { reason: "insufficient_funds".to_owned() };
-    record::settle(&mut *pool.acquire().await.unwrap(), 0, &[(rejected.id, verdict)]).await.unwrap();
+    record::settle(&mut pool.acquire().await.unwrap(), 0, &[(rejected.id, verdict)]).await.unwrap();
 
     let rows: Vec<(&str, Principal, NewTransaction)> = vec![
         ("accepted", ada.principal, good.clone()),
@@ -109,7 +109,7 @@ async fn a_repeated_request_waits_for_the_first_and_gets_its_answer() {
     let repeated = tokio::spawn({
         let (pool, key) = (pool.clone(), key(1));
         async move {
-            idempotency::begin(&mut *pool.acquire().await.unwrap(), &[(&admin, &key)]).await.unwrap().pop().unwrap()
+            idempotency::begin(&mut pool.acquire().await.unwrap(), &[(&admin, &key)]).await.unwrap().pop().unwrap()
         }
     });
     tests::database::until_blocked(&pool).await;

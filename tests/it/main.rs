@@ -1,5 +1,7 @@
 //! Every test that needs a database or several crates, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, helper functions included")]
+
 mod api;
 mod chaos;
 mod domain;

@@ -77,6 +77,7 @@ fn a_wrong_value_is_named() {
         ("LOG_FORMAT", "xml", 2, "--log-format"),
         ("RUST_LOG", "a=b=c", 1, "RUST_LOG"),
         ("DATABASE_URL", "mysql://root:secret@localhost", 1, "DATABASE_URL"),
+        ("DATABASE_URL", "postgres://root:secret@127.0.0.1:9/none", 1, "DATABASE_URL"),
     ] {
         let mut command = up(&folder);
         command.env(variable, value);

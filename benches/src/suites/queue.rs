@@ -2,16 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use queue::{Job, JobContext, JobError, NewJob, enqueue};
+use anyhow::{Result, ensure};
+use queue::backend::ConsumerConfig;
+use queue::{Job, JobContext, JobError, NewJob, Registry, enqueue};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
+use tokio::sync::oneshot;
+use workers::child::{self, ChildConfig};
 
 use crate::report::Report;
 use crate::server::Server;
 
 /// Jobs in a statement where they are enqueued in bulk.
 const BULK: usize = 1_000;
+
+/// Jobs that wait for the worker when its clock starts.
+const DRAINED: usize = 100_000;
+
+/// Runs at once in the worker that drains.
+const DRAIN_CONCURRENCY: usize = 64;
 
 /// A job that does nothing, about as large as those of the comparison.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,7 +44,7 @@ impl Job for Nothing {
     }
 }
 
-/// Adds `queue.enqueue_one`, `queue.enqueue_one_8` and `queue.enqueue_bulk`.
+/// Adds `queue.enqueue_one`, `queue.enqueue_one_8`, `queue.enqueue_bulk` and `queue.drain`.
 pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     let span = Duration::from_secs(if quick { 1 } else { 5 });
     let server = Server::start().await?;
@@ -45,8 +54,33 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     report.add("queue.enqueue_one_8", one_by_one(&pool, 8, span).await?, "jobs/s");
     sqlx::query("truncate queue.job").execute(&pool).await?;
     server.settle().await?;
-    report.add("queue.enqueue_bulk", in_bulk(&pool, 100_000).await?, "jobs/s");
+    report.add("queue.enqueue_bulk", in_bulk(&pool, DRAINED).await?, "jobs/s");
+    server.settle().await?;
+    report.add("queue.drain", drain(&server, &pool).await?, "jobs/s");
     Ok(())
+}
+
+/// Jobs a second of one worker process that finds [`DRAINED`] of them waiting, from its start to the last one settled.
+async fn drain(server: &Server, pool: &PgPool) -> Result<f64> {
+    let registry = Registry::new().job::<Nothing>();
+    let mut consumer = ConsumerConfig::new(server.pool(8).await?, registry);
+    consumer.concurrency = DRAIN_CONCURRENCY;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let started = Instant::now();
+    let worker = tokio::spawn(child::run(ChildConfig::new(consumer), async move {
+        // The sender is dropped where the drain failed: that ends the worker as well.
+        let _ = stopped.await;
+    }));
+    while sqlx::query_scalar("select exists (select from queue.job)").fetch_one(pool).await? {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let rate = DRAINED as f64 / started.elapsed().as_secs_f64();
+    drop(stop);
+    worker.await??;
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from queue.job_history where state = 4").fetch_one(pool).await?;
+    ensure!(kept == DRAINED as i64, "{kept} of {DRAINED} jobs succeeded");
+    Ok(rate)
 }
 
 /// Jobs a second from so many clients, each with one job in each commit.

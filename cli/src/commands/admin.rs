@@ -37,8 +37,7 @@ struct CreateKeyArgs {
 /// When the database cannot be reached, or has no administrator yet.
 pub async fn run(args: AdminArgs) -> Result<ExitCode> {
     let AdminCommand::CreateKey(args) = args.command;
-    let pool = args.database.pool("admin", 1)?;
-    let mut connection = pool.acquire().await.context("connecting to the database")?;
+    let mut connection = args.database.connect("admin").await?;
     let key = setup::create_admin_key(&mut connection, Book::MAIN, &args.name).await.context("making the key")?;
     let key = key.context("there is no administrator yet: `bitnexus up` makes one")?;
     println!("{}", key.reveal());

@@ -20,8 +20,8 @@ pub struct MigrateArgs {
 /// # Errors
 /// When the database cannot be reached or a migration fails.
 pub async fn run(args: MigrateArgs) -> Result<ExitCode> {
-    let pool = args.database.pool("migrate", 1)?;
-    migrations::migrate(&pool).await.context("migrating the database")?;
+    let mut connection = args.database.connect("migrate").await?;
+    migrations::migrate(&mut connection).await.context("migrating the database")?;
     println!("the database is up to date");
     Ok(ExitCode::SUCCESS)
 }

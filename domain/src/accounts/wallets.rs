@@ -62,8 +62,15 @@ pub async fn by_account(
     let rows = sqlx::query_as!(
         Row,
         "select account_id, owner_id, currency, state
-         from app.wallet
-         where shard = $1 and account_id = any($2) and book_id = $3",
+         from unnest($2::uuid[]) as input (wanted)
+         -- One look-up in the primary key for each, whatever the planner thinks of the table.
+         cross join lateral (
+             select *
+             from app.wallet
+             where shard = $1 and account_id = input.wanted
+             offset 0
+         ) as found
+         where book_id = $3",
         book.shard,
         &ids,
         book.id,

@@ -83,8 +83,15 @@ pub(super) async fn by_id(
         Row,
         "select id, kind, from_account, to_account, amount, currency, product_id, quantity, reverses, reference,
                 description, effective_at, created_by, created_at, status, reason, seq, recorded_at
-         from app.transaction
-         where shard = $1 and id = any($2) and book_id = $3",
+         from unnest($2::uuid[]) as input (wanted)
+         -- One look-up in the primary key for each, whatever the planner thinks of the table.
+         cross join lateral (
+             select *
+             from app.transaction
+             where shard = $1 and id = input.wanted
+             offset 0
+         ) as found
+         where book_id = $3",
         book.shard,
         &ids,
         book.id,
@@ -153,9 +160,14 @@ pub async fn statuses(
 ) -> sqlx::Result<Vec<(TransactionId, Status)>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
-        "select id, status
-         from app.transaction
-         where shard = $1 and id = any($2)",
+        "select found.id, found.status
+         from unnest($2::uuid[]) as input (id)
+         cross join lateral (
+             select *
+             from app.transaction
+             where shard = $1 and id = input.id
+             offset 0
+         ) as found",
         shard,
         &ids,
     )

@@ -50,21 +50,36 @@ struct Row {
     original_status: Option<String>,
 }
 
-/// What the ledger is to record, in the order in which it was accepted.
+/// What the ledger is to record, in the order in which it was accepted. To be called in the job's own transaction, whose
+/// later statements are planned each time.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn load(conn: &mut PgConnection, shard: i16, ids: &[TransactionId]) -> sqlx::Result<Vec<ToRecord>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    // A plan that was made while the table was empty reads all of it, and would be kept for the life of the connection.
+    sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true)").fetch_one(&mut *conn).await?;
     let rows = sqlx::query_as!(
         Row,
         r#"select wanted.book_id, wanted.id, wanted.kind, wanted.from_account, wanted.to_account, wanted.amount,
                   wanted.currency, wanted.product_id, wanted.quantity, wanted.reverses, wanted.reference,
                   wanted.description, wanted.effective_at, wanted.metadata_salt, wanted.status,
                   original.status as "original_status?"
-           from app.transaction as wanted
-           left join app.transaction as original on original.shard = wanted.shard and original.id = wanted.reverses
-           where wanted.shard = $1 and wanted.id = any($2)
+           from unnest($2::uuid[]) as input (id)
+           -- `offset 0` keeps each look-up as it stands, one in the primary key for each id: by the statistics of a table
+           -- that has just begun to grow, the planner would rather read all of the shard.
+           cross join lateral (
+               select *
+               from app.transaction
+               where shard = $1 and id = input.id
+               offset 0
+           ) as wanted
+           left join lateral (
+               select status
+               from app.transaction
+               where shard = $1 and id = wanted.reverses
+               offset 0
+           ) as original on true
            order by wanted.id"#,
         shard,
         &ids,
@@ -154,16 +169,24 @@ pub async fn settle(conn: &mut PgConnection, shard: i16, verdicts: &[(Transactio
         reasons.push(reason);
     }
     let settled = sqlx::query!(
-        "update app.transaction as wanted
-         set status = case when input.reason is null then 'recorded' else 'rejected' end,
-             seq = input.seq,
-             recorded_at = input.recorded_at,
-             reason = input.reason
-         from unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) as input (id, seq, recorded_at, reason)
-         where wanted.shard = $1
-           and wanted.id = any($2)
-           and wanted.id = input.id
-           and wanted.status = 'pending'",
+        "with verdict as materialized (
+             select input.*, found.place
+             from unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) as input (id, seq, recorded_at, reason)
+             cross join lateral (
+                 select ctid as place
+                 from app.transaction
+                 where shard = $1 and id = input.id
+                 offset 0
+             ) as found
+         )
+         update app.transaction as wanted
+         set status = case when verdict.reason is null then 'recorded' else 'rejected' end,
+             seq = verdict.seq,
+             recorded_at = verdict.recorded_at,
+             reason = verdict.reason
+         from verdict
+         -- By place: the ledger's head is locked, so nobody else moves the row.
+         where wanted.ctid = verdict.place and wanted.status = 'pending'",
         shard,
         &ids,
         &seqs as &[Option<i64>],

@@ -251,3 +251,18 @@ async fn who_prefers_to_wait_gets_the_end_of_it() {
     let too_short = waiting("0").await;
     assert_eq!((too_short.status.as_u16(), &too_short.json()["status"]), (202, &json!("pending")));
 }
+
+#[tokio::test]
+async fn many_requests_share_a_commit() {
+    let api = Api::start().await;
+    let ((ada, caller), (bob, _)) = (api.customer().await, api.customer().await);
+    let amount = json!({ "amount": "1", "currency": "GBP" });
+    let transfer = json!({ "type": "transfer", "from": ada.wallet.0, "to": bob.wallet.0, "amount": amount });
+    let answers = futures::future::join_all((0..200).map(|_| caller.post(TRANSACTIONS, &transfer))).await;
+    assert!(answers.iter().all(|answer| answer.status == 202));
+    // `created_at` is the time of the database transaction: as many different ones as commits.
+    let commits = "select count(distinct created_at), count(*) from app.transaction";
+    let (commits, rows): (i64, i64) = sqlx::query_as(commits).fetch_one(&api.pool).await.unwrap();
+    assert_eq!(rows, 200);
+    assert!(commits <= 50, "{commits} commits for {rows} requests");
+}

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use super::harness::{Api, Caller};
 
+/// The status, the code and the errors, each as `pointer code`.
+type Expected = (u16, &'static str, &'static [&'static str]);
+
 const TRANSACTIONS: &str = "/api/v1/transactions";
 
 /// Sends the body as it is and compares status, code and wrong values.
@@ -42,7 +45,7 @@ async fn a_wrong_transaction_is_refused_by_field() {
     let huge = format!("1{}", "0".repeat(30));
     let two_megabytes = with(&good, "description", json!("x".repeat(2 * 1024 * 1024)));
     let nobody = Uuid::now_v7();
-    let rows: Vec<(Vec<u8>, (u16, &str, &[&str]))> = vec![
+    let rows: Vec<(Vec<u8>, Expected)> = vec![
         ("{".into(), (400, "malformed_json", &[])),
         ("".into(), (400, "malformed_json", &[])),
         (format!("{good} x").into(), (400, "malformed_json", &[])),
@@ -159,7 +162,7 @@ async fn a_wrong_user_or_product_or_login_is_refused_by_field() {
     let (_, caller) = api.customer().await;
     let validation = |errors: &'static [&'static str]| (422, "validation_failed", errors);
     let user = json!({ "email": "ada@example.org", "name": "Ada" });
-    let rows: [(String, (u16, &str, &[&str])); 7] = [
+    let rows: [(String, Expected); 7] = [
         ("{}".to_owned(), validation(&["/email required", "/name required"])),
         (with(&user, "email", json!("nowhere")), validation(&["/email email"])),
         (with(&user, "name", json!("   ")), validation(&["/name blank"])),

@@ -152,16 +152,16 @@ impl BatchJob for ToldTogether {
     async fn run(batch: &mut Batch<'_, Self>) -> Result<(), JobError> {
         let names: Vec<String> = batch.items().iter().map(|item| item.payload.name.clone()).collect();
         batch.state::<Stage>().show(&names.join(","), batch.items()[0].attempt);
-        for index in 0..names.len() {
+        for (index, name) in names.iter().enumerate() {
             match batch.items()[index].payload.act.clone() {
                 Act::Fail => return Err(JobError::retry("told to fail")),
                 Act::Panic => panic!("told to panic"),
                 Act::Discard => batch.set(index, Err(JobError::discard("told to discard"))),
                 Act::WriteAndWait => {
-                    write(batch.tx().await?, &names[index]).await?;
+                    write(batch.tx().await?, name).await?;
                     batch.state::<Stage>().wait().await;
                 }
-                _ => write(batch.tx().await?, &names[index]).await?,
+                _ => write(batch.tx().await?, name).await?,
             }
         }
         Ok(())

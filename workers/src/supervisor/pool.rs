@@ -94,13 +94,13 @@ async fn watch(mut events: UnboundedReceiver<Event>, on_crash: impl Fn(Exit) -> 
         match event {
             Event::Started { name, pid } => {
                 tracing::info!(slot = name, pid, "child started");
-                metrics::counter!("bitnexus_worker_starts_total", "worker" => slot(&name)).increment(1);
-                metrics::gauge!("bitnexus_worker_processes").increment(1);
+                metrics::counter!("worker_starts_total", "worker" => slot(&name)).increment(1);
+                metrics::gauge!("worker_processes").increment(1);
             }
             Event::Ended(exit) => {
-                metrics::gauge!("bitnexus_worker_processes").decrement(1);
+                metrics::gauge!("worker_processes").decrement(1);
                 if !exit.asked {
-                    metrics::counter!("bitnexus_worker_crashes_total", "worker" => slot(&exit.name)).increment(1);
+                    metrics::counter!("worker_crashes_total", "worker" => slot(&exit.name)).increment(1);
                 }
                 if !exit.asked || !exit.status.success() {
                     // On a task of its own: a database that is away must not hide what happens next.
@@ -121,7 +121,7 @@ fn slot(name: &str) -> String {
 }
 
 fn describe() {
-    metrics::describe_counter!("bitnexus_worker_starts_total", "Starts of worker processes, by slot.");
-    metrics::describe_counter!("bitnexus_worker_crashes_total", "Worker processes that died unasked, by slot.");
-    metrics::describe_gauge!("bitnexus_worker_processes", "Worker processes that run now.");
+    metrics::describe_counter!("worker_starts_total", "Starts of worker processes, by slot.");
+    metrics::describe_counter!("worker_crashes_total", "Worker processes that died unasked, by slot.");
+    metrics::describe_gauge!("worker_processes", "Worker processes that run now.");
 }

@@ -27,8 +27,7 @@ pub(super) struct VerifyArgs {
 /// Verifies the main book.
 pub(super) async fn run(args: VerifyArgs) -> Result<ExitCode> {
     let verifiers = verifiers(&args)?;
-    let pool = args.database.pool("ledger verify", 1)?;
-    let mut connection = pool.acquire().await.context("connecting to the database")?;
+    let mut connection = args.database.connect("ledger verify").await?;
     let bar = ProgressBar::no_length().with_style(style());
     let report = verify(&mut connection, Book::MAIN, &verifiers, |progress| show(&bar, progress)).await;
     bar.finish_and_clear();

@@ -3,8 +3,7 @@
 use anyhow::{Context, Result};
 use domain::setup;
 use ledger::Book;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
 use crate::postgres::private::{DATABASE, Private};
 use crate::{config, migrations};
@@ -33,17 +32,16 @@ pub(super) async fn create_database(private: &Private) -> Result<()> {
 /// # Errors
 /// When the database cannot be reached, or a migration fails.
 pub(super) async fn prepare_database(url: &str) -> Result<Option<String>> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(config::options(url)?).await;
-    let pool = pool.context("connecting to the database")?;
-    migrations::migrate(&pool).await.context("migrating the database")?;
-    let admin_key = set_up(&pool).await.context("setting the installation up")?;
-    pool.close().await;
+    let mut connection = config::connect(url, "up").await?;
+    migrations::migrate(&mut connection).await.context("migrating the database")?;
+    let admin_key = set_up(&mut connection).await.context("setting the installation up")?;
+    connection.close().await.context("closing the connection")?;
     Ok(admin_key)
 }
 
 /// All of it or nothing, and nothing where it is done: a start that was killed is repeated by the next.
-async fn set_up(pool: &PgPool) -> sqlx::Result<Option<String>> {
-    let mut transaction = pool.begin().await?;
+async fn set_up(connection: &mut PgConnection) -> sqlx::Result<Option<String>> {
+    let mut transaction = connection.begin().await?;
     setup::open_cash_accounts(&mut transaction, Book::MAIN).await?;
     let key = setup::create_admin(&mut transaction, Book::MAIN).await?;
     transaction.commit().await?;

@@ -26,7 +26,7 @@ const API_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a child may die before it is ready for the first time. PostgreSQL needs some tries while the last one's
 /// processes end: with the pauses between them these are more than ten seconds.
-const DEATHS_BEFORE_READY_MAX: u32 = 7;
+const DEATHS_BEFORE_READY_MAX: u32 = 8;
 
 /// The processes, as far as they have been started.
 pub(super) struct System {
@@ -75,9 +75,16 @@ impl System {
         self.start_worker(&url);
         self.wait_for_api().await?;
         banner::print(&self.args, self.private.as_ref(), admin_key.as_deref());
-        self.supervisor.given_up().await;
-        self.given_up = true;
+        self.watch().await;
         Ok(())
+    }
+
+    /// Waits until the supervisor gives up. What happens to a child it has logged itself.
+    async fn watch(&mut self) {
+        while !self.given_up {
+            let event = self.events.recv().await;
+            self.given_up = matches!(event, Some(Event::GivenUp { .. }) | None);
+        }
     }
 
     /// Whether a child died again and again.
