@@ -27,7 +27,8 @@ create table queue.job (
     progress json,
     errors jsonb,
     payload json not null,
-    primary key (shard, id),
+    -- A claim adds a second entry for each job, beside the first: without room for it, every page is split or searched.
+    primary key (shard, id) with (fillfactor = 45),
     constraint job_running_has_owner check ((state = 2) = (owner is not null))
 ) with (
     -- Room on each page for the new version that a claim writes.

@@ -19,7 +19,7 @@ pub(crate) struct Claimed {
     pub(crate) max_attempts: i16,
     /// How many processes died with it in hand.
     pub(crate) crashes: i16,
-    /// From its being due to the claim.
+    /// From its being due to the claim, in seconds.
     pub(crate) waited_s: f64,
     /// By the database's clock.
     pub(crate) claimed_at: DateTime<Utc>,
@@ -50,7 +50,7 @@ pub(crate) async fn claim(
         attempt: row.attempt,
         max_attempts: row.max_attempts,
         crashes: row.crashes,
-        waited_s: row.waited_s,
+        waited_s: (row.claimed_at - row.run_at).as_seconds_f64(),
         claimed_at: row.claimed_at,
         actor: row.actor,
         trace: row.trace,

@@ -30,5 +30,4 @@ update queue.job as job
        ))
 returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority,
           job.run_at, job.claimed_at as "claimed_at!",
-          extract(epoch from job.claimed_at - greatest(job.run_at, job.created_at))::float8 as "waited_s!",
           job.actor, job.trace, job.payload::text as "payload!"

@@ -14,8 +14,12 @@ use crate::registry::Kind;
 
 /// Jobs are claimed ahead for as long as this, by what runs have taken lately.
 const AHEAD: Duration = Duration::from_millis(100);
-/// The most jobs claimed ahead of what runs.
-const AHEAD_JOBS_MAX: usize = 4_000;
+/// The most jobs claimed ahead of what runs: with fewer, those that wait to be settled leave too few to be run.
+const AHEAD_JOBS_MAX: usize = 10_000;
+/// The most jobs of one claim, so that the first of them need not wait long for the last.
+const CLAIM_JOBS_MAX: usize = 2_000;
+/// Room for fewer is not worth a round trip while others wait to be run.
+const CLAIM_JOBS_MIN: usize = 1_000;
 /// While all places are taken, or those of a batch kind are, claims are at least this far apart: each then brings more.
 const SATURATED_GAP: Duration = Duration::from_millis(20);
 /// A suspect of one crash shares its batch with this part of the usual number; a suspect of two stands alone.
@@ -207,8 +211,8 @@ impl Lane {
         }
         let capacity = inner.capacity(self.concurrency);
         let room = capacity.saturating_sub(inner.in_hand);
-        // Few at a time are not worth a round trip, unless there is nothing to do.
-        if inner.waiting > 0 && room < capacity / 4 { 0 } else { room }
+        let is_worth_it = inner.waiting == 0 || room >= CLAIM_JOBS_MIN.min(capacity / 4);
+        if is_worth_it { room.min(CLAIM_JOBS_MAX) } else { 0 }
     }
 
     /// When to ask again for [`Lane::wanted`] although nothing happens.

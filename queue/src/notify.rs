@@ -39,7 +39,9 @@ impl Notifier {
 }
 
 async fn send_all(pool: PgPool, mut queues: mpsc::UnboundedReceiver<&'static str>) {
-    let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(pool.connect_options().as_ref().clone());
+    let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
+    // Not tested before use, which would double the way of each hint.
+    let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect_lazy_with(options);
     while let Some(first) = queues.recv().await {
         let mut names = HashSet::from([first]);
         while let Ok(more) = queues.try_recv() {

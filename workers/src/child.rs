@@ -82,6 +82,7 @@ fn register(monitor: Monitor, queue: &str, backend: QueueBackend) -> Monitor {
             .backend(backend.clone())
             .catch_panic()
             .enable_tracing()
-            .build(|work: Work| work.run())
+            // A task of its own for each, so that one that computes for long keeps no other from running.
+            .build(|work: Work| async { tokio::spawn(work.run()).await.map(|Ok(report)| report) })
     })
 }
