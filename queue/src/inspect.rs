@@ -120,6 +120,14 @@ pub struct JobView {
 /// # Errors
 /// When the database fails.
 pub async fn find(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result<Option<JobView>> {
+    match look(conn, shard, id).await? {
+        // A row that is moved to its day's new partition while the statement waits for that can be missed by one look.
+        None => look(conn, shard, id).await,
+        found => Ok(found),
+    }
+}
+
+async fn look(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result<Option<JobView>> {
     let found = sqlx::query_file!("src/inspect.sql", shard, id,);
     let found = found.fetch_optional(conn).await?;
     Ok(found.map(|row| JobView {
