@@ -1,12 +1,14 @@
 //! Takes ready jobs for this process: several queues in one round trip.
 
-use std::collections::HashMap;
+pub(crate) mod cursor;
+pub(crate) mod limited;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::settle::Holding;
+use cursor::Range;
 
 /// A job that this process has claimed.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub(crate) struct Claimed {
     pub(crate) holding: Holding,
     pub(crate) queue: String,
     pub(crate) kind: String,
+    pub(crate) priority: i16,
+    pub(crate) run_at: DateTime<Utc>,
     /// From 1.
     pub(crate) attempt: i16,
     pub(crate) max_attempts: i16,
@@ -25,7 +29,19 @@ pub(crate) struct Claimed {
     pub(crate) claimed_at: DateTime<Utc>,
     pub(crate) actor: Option<String>,
     pub(crate) trace: Option<String>,
+    /// Somebody asked for its end before.
+    pub(crate) cancelled_by: Option<String>,
+    /// It should have begun earlier.
+    pub(crate) is_expired: bool,
     pub(crate) payload: String,
+}
+
+/// How many jobs to claim from one queue, and where to look for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) queue: &'a str,
+    pub(crate) jobs: usize,
+    pub(crate) ranges: Vec<Range>,
 }
 
 /// Claims up to the wanted number of ready jobs of each queue, if the process's lease is alive. They come back in the
@@ -34,19 +50,51 @@ pub(crate) async fn claim(
     conn: &mut PgConnection,
     shard: i16,
     process: Uuid,
-    wanted: &HashMap<&str, usize>,
+    wanted: &[Wanted<'_>],
 ) -> sqlx::Result<Vec<Claimed>> {
-    let (queues, limits): (Vec<&str>, Vec<i32>) = wanted.iter().map(|(queue, limit)| (*queue, *limit as i32)).unzip();
-    let claimed = sqlx::query_file!("src/claim.sql", shard, process, &queues as &[&str], &limits,);
-    let mut claimed = claimed.fetch_all(conn).await?;
-    claimed.sort_unstable_by(|one, other| {
-        (one.priority, one.run_at, one.id).cmp(&(other.priority, other.run_at, other.id))
-    });
-    let holding = |id, epoch| Holding { id, epoch, owner: process };
-    let claimed = claimed.into_iter().map(|row| Claimed {
-        holding: holding(row.id, row.epoch),
+    let ranges = || wanted.iter().zip(1..).flat_map(|(one, place)| one.ranges.iter().map(move |range| (place, range)));
+    let claimed = sqlx::query_file_as!(
+        Row,
+        "src/claim/ready.sql",
+        shard,
+        process,
+        &wanted.iter().map(|one| one.queue).collect::<Vec<_>>() as &[&str],
+        &wanted.iter().map(|one| one.jobs as i32).collect::<Vec<_>>(),
+        &ranges().map(|(place, _)| place).collect::<Vec<i32>>(),
+        &ranges().map(|(_, range)| range.after_priority).collect::<Vec<_>>(),
+        &ranges().map(|(_, range)| range.after_time).collect::<Vec<_>>(),
+        &ranges().map(|(_, range)| range.last_priority).collect::<Vec<_>>(),
+    );
+    Ok(in_order(process, claimed.fetch_all(conn).await?))
+}
+
+/// What a claim returns of each job.
+struct Row {
+    id: Uuid,
+    epoch: i32,
+    queue: String,
+    kind: String,
+    attempt: i16,
+    max_attempts: i16,
+    crashes: i16,
+    priority: i16,
+    run_at: DateTime<Utc>,
+    claimed_at: DateTime<Utc>,
+    actor: Option<String>,
+    trace: Option<String>,
+    cancelled_by: Option<String>,
+    is_expired: bool,
+    payload: String,
+}
+
+fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {
+    rows.sort_unstable_by_key(|row| (row.priority, row.run_at, row.id));
+    let claimed = |row: Row| Claimed {
+        holding: Holding { id: row.id, epoch: row.epoch, owner: process },
         queue: row.queue,
         kind: row.kind,
+        priority: row.priority,
+        run_at: row.run_at,
         attempt: row.attempt,
         max_attempts: row.max_attempts,
         crashes: row.crashes,
@@ -54,9 +102,11 @@ pub(crate) async fn claim(
         claimed_at: row.claimed_at,
         actor: row.actor,
         trace: row.trace,
+        cancelled_by: row.cancelled_by,
+        is_expired: row.is_expired,
         payload: row.payload,
-    });
-    Ok(claimed.collect())
+    };
+    rows.into_iter().map(claimed).collect()
 }
 
 /// Marks jobs that were in hand at an earlier crash as begun: if this process dies as well, that counts against them,

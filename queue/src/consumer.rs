@@ -9,7 +9,8 @@ mod keep;
 mod listen;
 mod upkeep;
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::cancel::Cancellations;
 use crate::claim::Claimed;
 use crate::lane::Lane;
 use crate::lease::Generation;
@@ -43,7 +45,8 @@ pub struct ConsumerConfig {
     pub shard: i16,
     /// How long the process keeps its jobs after its last heartbeat.
     pub lease: Duration,
-    /// The time between heartbeats; also how often leases of others are looked at.
+    /// The time between heartbeats, and how long at most until the process hears that a queue or a kind has been paused
+    /// or a job cancelled.
     pub heartbeat: Duration,
     /// How often to look for jobs that no notification told of.
     pub poll: Duration,
@@ -54,7 +57,7 @@ pub struct ConsumerConfig {
 }
 
 impl ConsumerConfig {
-    /// The usual settings: 16 runs a queue, a lease of 10 s renewed each 2.5 s, a poll each second, 30 days of history.
+    /// The usual settings: 16 runs a queue, a lease of 10 s renewed each second, a poll each second, 30 days of history.
     pub fn new(pool: PgPool, registry: Registry) -> ConsumerConfig {
         ConsumerConfig {
             pool,
@@ -63,7 +66,7 @@ impl ConsumerConfig {
             concurrency: 16,
             shard: 0,
             lease: Duration::from_secs(10),
-            heartbeat: Duration::from_millis(2_500),
+            heartbeat: Duration::from_secs(1),
             poll: Duration::from_secs(1),
             linger: Duration::from_millis(5),
             history_days: 30,
@@ -91,6 +94,14 @@ pub(crate) struct Shared {
     pub(crate) fetch: Arc<Notify>,
     /// Tells the promoting task that something was scheduled.
     promote: Notify,
+    /// Tells the task that tells waiting jobs that others have ended.
+    unblock: Notify,
+    /// Tells the task that looks after leases of others that one has run out.
+    rescue: Notify,
+    /// Tells the lease's task that operators have said something.
+    control: Notify,
+    /// The kinds that are paused, as of the last heartbeat.
+    paused_kinds: RwLock<HashSet<String>>,
     pub(crate) outcomes: mpsc::UnboundedSender<Outcome>,
     lease: watch::Sender<Option<Arc<Generation>>>,
     /// Since when heartbeats have not failed; none before the first. Who has just come back from an outage may not call
@@ -120,6 +131,7 @@ impl Consumer {
         tasks.spawn(flush::run(shared.clone(), options.clone(), receiver));
         tasks.spawn(upkeep::promote_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::rescue_all(shared.clone(), options.clone()));
+        tasks.spawn(upkeep::fold_all(shared.clone(), options.clone()));
         tasks.spawn(listen::run(shared.clone(), options));
         Consumer { shared, tasks }
     }
@@ -140,7 +152,7 @@ impl Consumer {
     pub fn stop_claiming(&self) {
         self.shared.stopping.cancel();
         for (index, lane) in self.shared.lanes.iter().enumerate() {
-            self.shared.give_back(index, &lane.stop());
+            self.shared.give_back(index, &lane.stop(), Verdict::Returned);
         }
     }
 
@@ -172,6 +184,7 @@ impl Shared {
             notifier: Notifier::spawn(pool.clone()),
             source: TxSource::new(pool, config.lease / 2),
             registry,
+            cancellations: Cancellations::new(),
             random: Mutex::new(Random::from_os()),
         };
         Shared {
@@ -180,6 +193,10 @@ impl Shared {
             lanes,
             fetch,
             promote: Notify::new(),
+            unblock: Notify::new(),
+            rescue: Notify::new(),
+            control: Notify::new(),
+            paused_kinds: RwLock::default(),
             outcomes,
             lease: watch::Sender::new(None),
             steady_since: Mutex::new(None),
@@ -206,10 +223,14 @@ impl Shared {
         let _ = self.outcomes.send(outcome);
     }
 
-    /// Hands back jobs that will not be run here; they keep their places.
-    fn give_back(&self, lane: usize, jobs: &[Claimed]) {
-        let returned = |job: &Claimed| Settlement { holding: job.holding, verdict: Verdict::Returned };
-        self.report(Outcome::unrun(lane, jobs.iter().map(returned).collect()));
+    /// Gives back jobs that are in hand and will not be run here.
+    fn give_back(&self, lane: usize, jobs: &[Claimed], verdict: Verdict) {
+        let given_back = |job: &Claimed| Settlement { holding: job.holding, verdict: verdict.clone() };
+        self.report(Outcome::unrun(lane, jobs.iter().map(given_back).collect()));
+    }
+
+    fn paused_kinds(&self) -> RwLockReadGuard<'_, HashSet<String>> {
+        self.paused_kinds.read().expect("nothing panics while it is held")
     }
 
     fn lane(&self, queue: &str) -> Option<&Arc<Lane>> {
@@ -219,7 +240,7 @@ impl Shared {
     /// There may be jobs in these queues.
     fn hint<'a>(&self, queues: impl Iterator<Item = &'a str>) {
         for lane in queues.filter_map(|queue| self.lane(queue)) {
-            lane.hint();
+            lane.hint_all();
         }
         self.fetch.notify_one();
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::cancel::Cancellations;
 use crate::claim::Claimed;
 use crate::own_tx::{OwnTx, TxSource};
 use crate::registry::States;
@@ -18,6 +19,7 @@ pub struct JobContext<'a> {
     pub(crate) shard: i16,
     pub(crate) source: &'a TxSource,
     pub(crate) tx: OwnTx<'a>,
+    pub(crate) cancellations: &'a Cancellations,
     pub(crate) states: &'a States,
     pub(crate) result: Option<String>,
     /// The queues that follow-up jobs went to, to be woken after the commit.
@@ -58,6 +60,17 @@ impl JobContext<'_> {
         self.states.get()
     }
 
+    /// Completes when somebody has asked for the job's end: tidy up and return, within the kind's
+    /// [`Job::CANCEL_GRACE`](crate::Job::CANCEL_GRACE).
+    pub async fn cancelled(&self) {
+        self.cancellations.wanted(self.id()).await;
+    }
+
+    /// Whether somebody has asked for the job's end.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellations.is_wanted(self.id())
+    }
+
     /// The job's own transaction, begun on first use. When [`Job::run`](crate::Job::run) succeeds, the job's completion
     /// joins it and it commits; when it fails, or the process lost the job meanwhile, it is rolled back. Do slow work
     /// before: the server ends a transaction that stands idle for half a lease (5 s).
@@ -73,7 +86,7 @@ impl JobContext<'_> {
     /// # Errors
     /// As [`enqueue`](crate::enqueue).
     pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued, EnqueueError> {
-        let queue = job.queue;
+        let (queue, job) = (job.queue, job.parent(self.id()));
         let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?;
         self.follow_ups.insert(queue);
         Ok(enqueued[0])

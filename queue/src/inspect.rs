@@ -48,7 +48,7 @@ impl JobState {
         matches!(self, JobState::Succeeded | JobState::Discarded | JobState::Cancelled | JobState::Dead)
     }
 
-    fn from_number(number: i16) -> JobState {
+    pub(crate) fn from_number(number: i16) -> JobState {
         match number {
             0 => JobState::Scheduled,
             1 => JobState::Ready,

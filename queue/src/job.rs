@@ -22,6 +22,10 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const RETRY: Retry = Retry::DEFAULT;
     /// How long one attempt may take; then it is dropped, its transaction rolled back, and it counts as failed.
     const TIMEOUT: Duration = TIMEOUT;
+    /// How long a running job goes on after somebody has asked for its end; then it is dropped, its transaction rolled
+    /// back, and it is filed as cancelled. None by default: a job that has to tidy up says how long that takes, and
+    /// waits for [`JobContext::cancelled`].
+    const CANCEL_GRACE: Duration = Duration::ZERO;
 
     /// Does the work. It may be started more than once; what it writes through [`JobContext::tx`] happens once.
     fn run(self, ctx: &mut JobContext<'_>) -> impl Future<Output = Result<(), JobError>> + Send;

@@ -25,6 +25,22 @@ const SATURATED_GAP: Duration = Duration::from_millis(20);
 /// A suspect of one crash shares its batch with this part of the usual number; a suspect of two stands alone.
 const SUSPECT_SHARE: usize = 8;
 
+/// Where jobs are claimed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The jobs that are ready.
+    Ready,
+    /// Those that wait for a place of their limit.
+    Limited,
+}
+
+/// How many jobs to claim from each source now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) ready: usize,
+    pub(crate) limited: usize,
+}
+
 /// What is to be run at once: one job, or several of a batch kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
@@ -54,7 +70,12 @@ struct Inner {
     in_hand: usize,
     /// How long runs of single jobs have taken lately, in seconds; none before the first.
     run_s: Option<f64>,
-    may_have_more: bool,
+    may_have_ready: bool,
+    may_have_limited: bool,
+    /// Jobs under a limit have been seen in this queue.
+    has_limits: bool,
+    /// Who gets the larger half of the room, while there are jobs of both sources.
+    is_turn_of_limited: bool,
     last_claim: Option<Instant>,
     next_place: u64,
     is_stopped: bool,
@@ -107,7 +128,10 @@ impl Lane {
             runs: 0,
             in_hand: 0,
             run_s: None,
-            may_have_more: true,
+            may_have_ready: true,
+            may_have_limited: false,
+            has_limits: false,
+            is_turn_of_limited: false,
             last_claim: None,
             next_place: 0,
             is_stopped: false,
@@ -170,7 +194,7 @@ impl Lane {
         let kind = line.kind.clone();
         inner.runs += 1;
         inner.waiting -= jobs.len();
-        if inner.waiting == 0 && inner.may_have_more {
+        if inner.waiting == 0 && inner.may_have_more() {
             self.fetch.notify_one();
         }
         Poll::Ready(Run { kind, generation, jobs: Arc::new(jobs) })
@@ -185,7 +209,7 @@ impl Lane {
             let took_s = took.as_secs_f64();
             inner.run_s = Some(inner.run_s.map_or(took_s, |run_s| 0.9 * run_s + 0.1 * took_s));
         }
-        if inner.waiting == 0 && inner.may_have_more {
+        if inner.waiting == 0 && inner.may_have_more() {
             self.fetch.notify_one();
         }
         drop(inner);
@@ -196,42 +220,65 @@ impl Lane {
     pub(crate) fn settled(&self, jobs: usize) {
         let mut inner = self.lock();
         inner.in_hand -= jobs;
-        if inner.may_have_more {
+        if inner.may_have_more() {
             self.fetch.notify_one();
         }
         drop(inner);
         self.closer.wake();
     }
 
-    /// How many jobs to claim now; 0 while there is no hint of any, or no sensible room.
-    pub(crate) fn wanted(&self) -> usize {
-        let inner = self.lock();
-        if !inner.may_have_more || inner.is_stopped || inner.is_gated(self.concurrency) {
-            return 0;
+    /// How many jobs to claim now; none while there is no hint of any, or no sensible room.
+    pub(crate) fn room(&self) -> Room {
+        let mut inner = self.lock();
+        if !inner.may_have_more() || inner.is_stopped || inner.is_gated(self.concurrency) {
+            return Room::default();
         }
         let capacity = inner.capacity(self.concurrency);
         let room = capacity.saturating_sub(inner.in_hand);
         let is_worth_it = inner.waiting == 0 || room >= CLAIM_JOBS_MIN.min(capacity / 4);
-        if is_worth_it { room.min(CLAIM_JOBS_MAX) } else { 0 }
+        if is_worth_it { inner.divide(room.min(CLAIM_JOBS_MAX)) } else { Room::default() }
     }
 
-    /// When to ask again for [`Lane::wanted`] although nothing happens.
+    /// When to ask again for [`Lane::room`] although nothing happens.
     pub(crate) fn ask_again_in(&self) -> Option<Duration> {
         let inner = self.lock();
-        let is_held_back = inner.may_have_more && !inner.is_stopped && inner.is_gated(self.concurrency);
+        let is_held_back = inner.may_have_more() && !inner.is_stopped && inner.is_gated(self.concurrency);
         is_held_back.then(|| SATURATED_GAP.saturating_sub(inner.last_claim.map_or(SATURATED_GAP, |at| at.elapsed())))
     }
 
-    /// There may be jobs to claim.
-    pub(crate) fn hint(&self) {
-        self.lock().may_have_more = true;
+    /// There may be jobs to claim from this source.
+    pub(crate) fn hint(&self, source: Source) {
+        let mut inner = self.lock();
+        match source {
+            Source::Ready => inner.may_have_ready = true,
+            Source::Limited => (inner.may_have_limited, inner.has_limits) = (true, true),
+        }
+    }
+
+    /// There may be jobs to claim from any source that the queue has.
+    pub(crate) fn hint_all(&self) {
+        let mut inner = self.lock();
+        inner.may_have_ready = true;
+        inner.may_have_limited |= inner.has_limits;
     }
 
     /// A claim begins: hints from now on are about what it may not see.
-    pub(crate) fn claiming(&self) {
+    pub(crate) fn claiming(&self, source: Source) {
         let mut inner = self.lock();
-        inner.may_have_more = false;
+        match source {
+            Source::Ready => inner.may_have_ready = false,
+            Source::Limited => inner.may_have_limited = false,
+        }
         inner.last_claim = Some(Instant::now());
+    }
+
+    /// Takes out what waits to be run and is of these kinds; it stays in hand until it is [`Lane::settled`].
+    pub(crate) fn take_waiting(&self, is_taken: impl Fn(&str) -> bool) -> Vec<Claimed> {
+        let mut inner = self.lock();
+        let lines = inner.lines.iter_mut().filter(|line| is_taken(line.kind.name));
+        let taken: Vec<Claimed> = lines.flat_map(|line| line.jobs.drain(..)).map(|(_, _, job)| job).collect();
+        inner.waiting -= taken.len();
+        taken
     }
 
     /// Whether anything waits or runs.
@@ -260,7 +307,8 @@ impl Lane {
         }
         inner.waiting -= dropped;
         inner.in_hand -= dropped;
-        inner.may_have_more = true;
+        inner.may_have_ready = true;
+        inner.may_have_limited = inner.has_limits;
     }
 
     /// Claims and begins nothing more; returns what waits. It stays in hand until it is [`Lane::settled`].
@@ -282,6 +330,24 @@ impl Lane {
 }
 
 impl Inner {
+    fn may_have_more(&self) -> bool {
+        self.may_have_ready || self.may_have_limited
+    }
+
+    /// Half the room for each source while there may be jobs of both, so that neither keeps the other out.
+    fn divide(&mut self, room: usize) -> Room {
+        match (self.may_have_ready, self.may_have_limited) {
+            (true, true) => {
+                self.is_turn_of_limited = !self.is_turn_of_limited;
+                let (less, more) = (room / 2, room.div_ceil(2));
+                let limited = if self.is_turn_of_limited { more } else { less };
+                Room { ready: room - limited, limited }
+            }
+            (false, true) => Room { ready: 0, limited: room },
+            (_, false) => Room { ready: room, limited: 0 },
+        }
+    }
+
     fn line(&mut self, kind: &Arc<Kind>) -> &mut Line {
         let index = self.lines.iter().position(|line| line.kind.name == kind.name).unwrap_or_else(|| {
             self.lines.push(Line { kind: kind.clone(), runs: 0, jobs: VecDeque::new() });

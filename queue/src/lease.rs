@@ -74,29 +74,47 @@ pub(crate) async fn register(
     Ok(generation)
 }
 
-/// Renews the lease; false when it has been lost.
+/// What a heartbeat hears.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// False when the lease has been lost.
+    pub(crate) is_renewed: bool,
+    /// Jobs of this process that somebody wants ended.
+    pub(crate) cancelled: Vec<Uuid>,
+    pub(crate) paused_kinds: Vec<String>,
+    pub(crate) paused_queues: Vec<String>,
+    /// Queues with jobs that wait for a place of their limit.
+    pub(crate) limited_queues: Vec<String>,
+    /// There are leases that have run out.
+    pub(crate) has_expired: bool,
+    /// There are jobs that have ended and that others wait for.
+    pub(crate) has_ended: bool,
+}
+
+/// Renews the lease and hears what is new. `heard` are jobs whose cancelling has been heard of before.
 pub(crate) async fn renew(
     conn: &mut PgConnection,
     shard: i16,
     generation: &Generation,
     lease: Duration,
-) -> sqlx::Result<bool> {
+    heard: &[Uuid],
+    queues: &[&str],
+) -> sqlx::Result<News> {
     let sent = Instant::now();
-    let renewed = sqlx::query!(
-        r#"
-        update queue.process
-           set heartbeat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $3)
-         where shard = $1 and id = $2 and lost_at is null
-        "#,
+    let news = sqlx::query_file_as!(
+        News,
+        "src/lease/renew.sql",
         shard,
         generation.id,
         lease.as_secs_f64(),
+        heard,
+        queues as &[&str],
     );
-    let is_renewed = renewed.execute(conn).await?.rows_affected() == 1;
-    if is_renewed {
+    let news = news.fetch_one(conn).await?;
+    if news.is_renewed {
         generation.renewed(sent, lease);
     }
-    Ok(is_renewed)
+    Ok(news)
 }
 
 /// The leases of a process of this host: what a supervisor asks for when a child of it has died, to

@@ -31,9 +31,11 @@
 //! ```
 
 mod batch;
+mod cancel;
 mod claim;
 mod consumer;
 mod context;
+pub mod counters;
 mod enqueue;
 mod error;
 mod history;
@@ -58,7 +60,7 @@ pub mod metrics;
 
 pub use batch::{Batch, Item};
 pub use context::JobContext;
-pub use enqueue::{EnqueueError, Enqueued, enqueue};
+pub use enqueue::{EnqueueError, Enqueued, Enqueuer, enqueue};
 pub use error::{BoxError, JobError};
 pub use job::{BatchJob, Job};
 pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};

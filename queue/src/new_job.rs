@@ -12,14 +12,31 @@ use crate::{BatchJob, EnqueueError, Job, Priority, Retry};
 /// The largest payload, in bytes of JSON. What is larger belongs in a table of its own, with its id in the job.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
-/// How long a job keeps others of its unique key out.
+/// How long a job keeps others of its unique key out, and what becomes of those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unique {
     /// Until it is claimed for the first time: what happens while it runs makes a new job.
     UntilStarted,
     /// Until it has ended, retries included.
     WhileLive,
+    /// For this long from its being enqueued, whether it still lives or not.
+    For(Duration),
+    /// Until it is claimed for the first time; until then the one that comes later gives it its own payload and due
+    /// time. With a delay this is a debounce: the job runs once things have been quiet for that long.
+    Replace,
 }
+
+/// Under which limit a job runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limited {
+    pub(crate) name: String,
+    pub(crate) key: String,
+    pub(crate) is_sequence: bool,
+    pub(crate) weight: u16,
+}
+
+/// The limit that sequences are under; every key of it holds one job at a time.
+pub(crate) const SEQUENCE: &str = "sequence";
 
 /// A job to enqueue, with everything that may be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +54,12 @@ pub struct NewJob {
     pub(crate) unique: Option<(Vec<u8>, Unique)>,
     pub(crate) actor: Option<String>,
     pub(crate) trace: Option<String>,
+    pub(crate) limited: Option<Limited>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) parent: Option<Uuid>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// How many jobs it waits for; set by what makes flows.
+    pub(crate) waits_for: u16,
     pub(crate) payload: String,
 }
 
@@ -46,6 +69,23 @@ pub(crate) enum Due {
     /// This long after it is enqueued, by the database's clock.
     In(Duration),
     At(DateTime<Utc>),
+}
+
+impl Due {
+    /// The delay, in seconds; 0 where a time is given.
+    pub(crate) fn delay_s(self) -> f64 {
+        match self {
+            Due::In(delay) => delay.as_secs_f64(),
+            Due::At(_) => 0.0,
+        }
+    }
+
+    pub(crate) fn time(self) -> Option<DateTime<Utc>> {
+        match self {
+            Due::In(_) => None,
+            Due::At(at) => Some(at),
+        }
+    }
 }
 
 impl NewJob {
@@ -87,6 +127,11 @@ impl NewJob {
             unique: None,
             actor: None,
             trace: None,
+            limited: None,
+            tags: Vec::new(),
+            parent: None,
+            expires_at: None,
+            waits_for: 0,
             payload,
         })
     }
@@ -135,6 +180,55 @@ impl NewJob {
         hash.update(self.kind);
         hash.update(key.as_ref());
         self.unique = Some((hash.finalize()[..16].to_vec(), unique));
+        self
+    }
+
+    /// Under the limit of this name ([`Limit`](crate::Limit)), which holds for each key by itself. The job waits until
+    /// its key has room.
+    #[must_use]
+    pub fn limit(mut self, name: impl Into<String>, key: impl Into<String>) -> NewJob {
+        let weight = self.limited.as_ref().map_or(1, |limited| limited.weight);
+        self.limited = Some(Limited { name: name.into(), key: key.into(), is_sequence: false, weight });
+        self
+    }
+
+    /// Takes this many tokens of its limit's rate instead of one.
+    ///
+    /// # Panics
+    /// When the job is under no limit, or the weight is 0 or over 32,767.
+    #[must_use]
+    pub fn weight(mut self, weight: u16) -> NewJob {
+        assert!(0 < weight && weight <= i16::MAX as u16, "a weight is 1 to 32767");
+        self.limited.as_mut().expect("a weight needs a limit, which is said first").weight = weight;
+        self
+    }
+
+    /// One of a sequence: jobs of the same key run one after the other, by priority and then in the order of their
+    /// coming due. The next one begins when this one has ended, its retries included.
+    #[must_use]
+    pub fn sequence(mut self, key: impl Into<String>) -> NewJob {
+        self.limited = Some(Limited { name: SEQUENCE.to_owned(), key: key.into(), is_sequence: true, weight: 1 });
+        self
+    }
+
+    /// With this word to find it by.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> NewJob {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Enqueued by this job. [`JobContext::enqueue`](crate::JobContext::enqueue) says so by itself.
+    #[must_use]
+    pub fn parent(mut self, job: Uuid) -> NewJob {
+        self.parent = Some(job);
+        self
+    }
+
+    /// Discarded instead of run if it has not begun by then.
+    #[must_use]
+    pub fn expires_at(mut self, at: DateTime<Utc>) -> NewJob {
+        self.expires_at = Some(at);
         self
     }
 

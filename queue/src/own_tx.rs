@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::settle::{PLANNER, Settlement, settle};
+use crate::settle::{PLANNER, Settled, Settlement, settle};
 
 /// Where jobs begin their transactions.
 #[derive(Debug)]
@@ -69,18 +69,18 @@ impl<'a> OwnTx<'a> {
     }
 
     /// Settles in the transaction and commits it. When a single one of the claims was lost, nothing is written.
-    pub(crate) async fn commit(mut self, shard: i16, settlements: &mut [Settlement]) -> Result<(), CommitError> {
+    pub(crate) async fn commit(mut self, shard: i16, settlements: &mut [Settlement]) -> Result<Settled, CommitError> {
         let mut tx = self.tx.take().expect("only what has begun is committed");
         // The commit is all that follows, so no statement of the job's author is planned under these.
         let planner: Vec<String> = PLANNER.iter().map(|(name, value)| format!("set local {name} = {value}")).collect();
         sqlx::raw_sql(AssertSqlSafe(planner.join("; "))).execute(&mut *tx).await?;
-        let lost = settle(&mut tx, shard, settlements).await?;
-        if !lost.is_empty() {
+        let settled = settle(&mut tx, shard, settlements).await?;
+        if !settled.lost.is_empty() {
             tx.rollback().await?;
-            return Err(CommitError::LeaseLost(lost));
+            return Err(CommitError::LeaseLost(settled.lost));
         }
         tx.commit().await?;
-        Ok(())
+        Ok(settled)
     }
 
     /// Rolls back what has begun; a failure to do so is the same, since the server then does.

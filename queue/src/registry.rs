@@ -15,6 +15,8 @@ pub(crate) struct Kind {
     pub(crate) queue: &'static str,
     pub(crate) retry: Retry,
     pub(crate) timeout: Duration,
+    /// How long a job goes on after somebody has asked for its end.
+    pub(crate) cancel_grace: Duration,
     /// The most jobs in one run; 1 unless it is a batch kind.
     pub(crate) batch_max: usize,
     /// How many runs a process has at once, if the kind limits it.
@@ -58,6 +60,7 @@ impl Registry {
             queue: J::QUEUE,
             retry: J::RETRY,
             timeout: J::TIMEOUT,
+            cancel_grace: J::CANCEL_GRACE,
             batch_max: 1,
             concurrency: None,
             run: RunKind::Single(run_single::<J>),
@@ -76,6 +79,7 @@ impl Registry {
             queue: J::QUEUE,
             retry: J::RETRY,
             timeout: J::TIMEOUT,
+            cancel_grace: Duration::ZERO,
             batch_max: J::BATCH_MAX,
             concurrency: Some(J::CONCURRENCY),
             run: RunKind::Batch(run_batch::<J>),

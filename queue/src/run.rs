@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 
+use crate::cancel::Cancellations;
 use crate::claim::{Claimed, put_on_trial};
 use crate::context::JobContext;
 use crate::error::Failure;
@@ -56,6 +57,10 @@ pub struct Report {
     pub(crate) closed: [u64; Verdict::NAMES.len()],
     /// How many jobs were refused, because they had been taken from this process.
     pub(crate) lost: u64,
+    /// Places of limits were freed by what is closed.
+    pub(crate) has_freed: bool,
+    /// Other jobs wait for one that is closed.
+    pub(crate) has_dependants: bool,
 }
 
 /// Everything that a run needs and that all runs of a process share.
@@ -65,6 +70,7 @@ pub(crate) struct Executor {
     pub(crate) source: TxSource,
     pub(crate) registry: Registry,
     pub(crate) notifier: Notifier,
+    pub(crate) cancellations: Cancellations,
     pub(crate) random: Mutex<Random>,
 }
 
@@ -127,10 +133,12 @@ impl Executor {
         report: &mut Report,
     ) -> Vec<uuid::Uuid> {
         match tx.commit(self.shard, &mut settlements).await {
-            Ok(()) => {
+            Ok(settled) => {
                 for settlement in &settlements {
                     report.closed[settlement.verdict.index()] += 1;
                 }
+                report.has_freed |= settled.has_freed;
+                report.has_dependants |= settled.has_dependants;
                 Vec::new()
             }
             Err(CommitError::LeaseLost(lost)) => lost,
@@ -188,6 +196,7 @@ fn stopped(kind: &Kind, stopped: Stopped) -> Option<RunError> {
     match stopped {
         Stopped::Panicked(message) => Some(RunError::Job(JobError::retry(format!("panicked: {message}")))),
         Stopped::TimedOut => Some(RunError::Job(JobError::retry(format!("timed out after {:?}", kind.timeout)))),
+        Stopped::Cancelled => Some(RunError::Job(JobError::cancel("cancelled while it ran"))),
         Stopped::LeaseLost => None,
     }
 }

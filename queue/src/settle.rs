@@ -50,13 +50,15 @@ pub(crate) enum Verdict {
     Snoozed(Duration),
     /// Handed back without having run: it keeps its place in the queue.
     Returned,
+    /// Laid aside without having run, because its kind is paused.
+    Parked,
     Dead(DeadReason, Failure),
 }
 
 impl Verdict {
     /// The names of the outcomes, as a metric's label, in the order of [`Verdict::index`].
-    pub(crate) const NAMES: [&'static str; 7] =
-        ["succeeded", "discarded", "cancelled", "retried", "snoozed", "returned", "dead"];
+    pub(crate) const NAMES: [&'static str; 8] =
+        ["succeeded", "discarded", "cancelled", "retried", "snoozed", "returned", "dead", "parked"];
 
     pub(crate) const fn index(&self) -> usize {
         match self {
@@ -67,13 +69,15 @@ impl Verdict {
             Verdict::Snoozed(_) => 4,
             Verdict::Returned => 5,
             Verdict::Dead(..) => 6,
+            Verdict::Parked => 7,
         }
     }
 
-    /// The state that the job ends in; 0 for one that goes on, 7 for a dead one.
+    /// The state that the job ends in; 0 for one that goes on, 3 for one that is laid aside, 7 for a dead one.
     const fn state(&self) -> i16 {
         match self {
             Verdict::Retried(..) | Verdict::Snoozed(_) | Verdict::Returned => 0,
+            Verdict::Parked => 3,
             Verdict::Succeeded(_) => 4,
             Verdict::Discarded(_) => 5,
             Verdict::Cancelled(_) => 6,
@@ -93,7 +97,7 @@ impl Verdict {
 
     /// Whether the attempt does not count.
     const fn is_refunded(&self) -> bool {
-        matches!(self, Verdict::Snoozed(_) | Verdict::Returned)
+        matches!(self, Verdict::Snoozed(_) | Verdict::Returned | Verdict::Parked)
     }
 
     pub(crate) const fn failure(&self) -> Option<&Failure> {
@@ -102,7 +106,7 @@ impl Verdict {
             | Verdict::Cancelled(failure)
             | Verdict::Retried(_, failure)
             | Verdict::Dead(_, failure) => Some(failure),
-            Verdict::Succeeded(_) | Verdict::Snoozed(_) | Verdict::Returned => None,
+            Verdict::Succeeded(_) | Verdict::Snoozed(_) | Verdict::Returned | Verdict::Parked => None,
         }
     }
 
@@ -136,28 +140,39 @@ pub(crate) const PLANNER: [(&str, &str); 7] = [
     ("jit", "off"),
 ];
 
-/// Settles these claims, all of one shard, in one statement; returns those that were lost to somebody else, whose jobs
-/// are left alone. Needs [`PLANNER`] in force.
+/// What settling did.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Claims that were lost to somebody else; their jobs were left alone.
+    pub(crate) lost: Vec<Uuid>,
+    /// Places of limits are free that were taken.
+    pub(crate) has_freed: bool,
+    /// Other jobs wait for one that has ended.
+    pub(crate) has_dependants: bool,
+}
+
+/// Settles these claims, all of one shard, in one statement. Needs [`PLANNER`] in force.
 pub(crate) async fn settle(
     conn: &mut PgConnection,
     shard: i16,
     settlements: &mut [Settlement],
-) -> sqlx::Result<Vec<Uuid>> {
+) -> sqlx::Result<Settled> {
     // Locks are taken in the order of the ids, here and everywhere, so that no two processes can wait for each other.
     settlements.sort_unstable_by_key(|settlement| settlement.holding.id);
-    let settled = write(conn, shard, settlements).await?;
-    if settled.len() == settlements.len() {
-        return Ok(Vec::new());
+    let (settled, mut answer) = write(conn, shard, settlements).await?;
+    if settled.len() != settlements.len() {
+        let settled: HashSet<Uuid> = settled.into_iter().collect();
+        let ids = settlements.iter().map(|settlement| settlement.holding.id);
+        answer.lost = ids.filter(|id| !settled.contains(id)).collect();
     }
-    let settled: HashSet<Uuid> = settled.into_iter().collect();
-    Ok(settlements.iter().map(|settlement| settlement.holding.id).filter(|id| !settled.contains(id)).collect())
+    Ok(answer)
 }
 
-async fn write(conn: &mut PgConnection, shard: i16, settlements: &[Settlement]) -> sqlx::Result<Vec<Uuid>> {
+async fn write(conn: &mut PgConnection, shard: i16, settlements: &[Settlement]) -> sqlx::Result<(Vec<Uuid>, Settled)> {
     let each = || settlements.iter();
     let delay = |one: &Settlement| one.verdict.delay().map(|delay| delay.as_secs_f64());
     let failure = |one: &Settlement| one.verdict.failure().map(Failure::to_json);
-    let settled = sqlx::query_file_scalar!(
+    let settled = sqlx::query_file!(
         "src/settle.sql",
         shard,
         &each().map(|one| one.holding.id).collect::<Vec<_>>(),
@@ -169,5 +184,6 @@ async fn write(conn: &mut PgConnection, shard: i16, settlements: &[Settlement]) 
         &each().map(failure).collect::<Vec<_>>() as &[Option<String>],
         &each().map(|one| one.verdict.detail()).collect::<Vec<_>>() as &[Option<&str>],
     );
-    settled.fetch_one(conn).await
+    let row = settled.fetch_one(conn).await?;
+    Ok((row.settled, Settled { lost: Vec::new(), has_freed: row.has_freed, has_dependants: row.has_dependants }))
 }

@@ -1,4 +1,4 @@
--- Settles claims: $1 shard, then beside each other $2 id, $3 epoch, $4 owner, $5 final state or 0, $6 delay, $7 attempt taken back,
+-- Settles claims: $1 shard, then beside each other $2 id, $3 epoch, $4 owner, $5 final state, 0 or 3, $6 delay, $7 attempt taken back,
 -- $8 failure, $9 reason or result. See settle.rs.
 with outcome as materialized (
     select $1::smallint as shard, given.*
@@ -23,28 +23,29 @@ ended as (
 filed as (
     insert into queue.job_history (
         shard, state, attempt, crashes, epoch, priority, max_attempts, finished_at, started_at, process, id,
-        run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload
+        run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload, tags, parent, limit_name, limit_key
     )
     select shard, final_state, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at,
            owner, id, run_at, created_at, queue, kind, actor, trace, progress,
            case when failure is null then errors else coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
                'attempt', attempt, 'at', clock_timestamp(), 'process', owner
            )) end,
-           detail::json, payload
+           detail::json, payload, tags, parent, limit_name, limit_key
       from ended
      where final_state < 7
 ),
 buried as (
     insert into queue.dead_job (
         shard, attempt, crashes, epoch, priority, max_attempts, died_at, started_at, process, id,
-        run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload
+        run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload,
+        tags, parent, limit_name, limit_key, is_sequence, weight
     )
     select shard, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at, owner, id,
            run_at, created_at, detail, queue, kind, actor, trace, progress,
            coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
                'attempt', attempt, 'at', clock_timestamp(), 'process', owner
            )),
-           payload
+           payload, tags, parent, limit_name, limit_key, is_sequence, weight
       from ended
      where final_state = 7
     -- An id that was used again and died again: the last death stands.
@@ -55,9 +56,28 @@ buried as (
                excluded.payload
            )
 ),
+told as (
+    -- Whoever waits for these is unblocked apart from this statement.
+    insert into queue.ended (shard, id, state)
+    select shard, id, final_state from ended where has_dependants
+        on conflict (shard, id) do update set state = excluded.state
+),
+paused as materialized (
+    -- Locked, so that a job is not laid aside while its kind is being resumed.
+    select kind
+      from queue.kind_pause
+     where shard = $1 and exists (select from outcome where state = 3)
+       for key share
+),
 kept as (
     update queue.job as job
-       set state = case when outcome.delay_s > 0 then 0 else 1 end,
+       set (state, waits_for) = (
+               select case when outcome.delay_s > 0 then 0
+                           when is_paused or (job.limit_name is not null and not job.is_sequence) then 3
+                           else 1 end,
+                      case when is_paused then -1 else 0 end
+                 from (select outcome.state = 3 and job.kind = any (array(select kind from paused)) as is_paused) as facts
+           ),
            run_at = coalesce(clock_timestamp() + make_interval(secs => outcome.delay_s), job.run_at),
            attempt = job.attempt - case when outcome.refunded then 1 else 0 end,
            owner = null,
@@ -74,6 +94,48 @@ kept as (
        and job.epoch = outcome.epoch
        and job.owner = outcome.owner
        and outcome.state < 4
-    returning job.id
+    returning job.id, job.queue, job.state, job.held, job.is_sequence, job.limit_name, job.limit_key
+),
+left_off as materialized (
+    select queue, final_state as state, held, limit_name, limit_key, held & 2 > 0 as frees_key from ended
+     union all
+    select queue, state, held, limit_name, limit_key, held & 2 > 0 and not is_sequence from kept
+),
+counted as (
+    insert into queue.counter_change (
+        shard, queue, scheduled, ready, running, waiting, succeeded, discarded, cancelled, dead
+    )
+    select $1, queue,
+           nullif(count(*) filter (where state = 0), 0), nullif(count(*) filter (where state = 1), 0), -count(*),
+           nullif(count(*) filter (where state = 3), 0), nullif(count(*) filter (where state = 4), 0),
+           nullif(count(*) filter (where state = 5), 0), nullif(count(*) filter (where state = 6), 0),
+           nullif(count(*) filter (where state = 7), 0)
+      from left_off
+     group by queue
+),
+freed_queues as (
+    update queue.queue_control as control
+       set running = control.running - freed.jobs
+      from (select queue, count(*)::integer as jobs from left_off where held & 1 > 0 group by queue order by queue) as freed
+     where control.shard = $1 and control.queue = freed.queue
+),
+freed_keys as (
+    -- In one order everywhere, so that no two statements wait for each other.
+    update queue.limit_key as limited
+       set running = limited.running - freed.jobs
+      from (
+           select $1::smallint as shard, limit_name, limit_key, count(*)::integer as jobs
+             from left_off
+            where frees_key
+            group by limit_name, limit_key
+            order by limit_name, limit_key
+           ) as freed
+     where limited.shard = any (array[freed.shard])
+       and limited.name >= freed.limit_name
+       and limited.name <= freed.limit_name
+       and limited.key >= freed.limit_key
+       and limited.key <= freed.limit_key
 )
-select array(select id from ended union all select id from kept) as "settled!"
+select array(select id from ended union all select id from kept) as "settled!",
+       exists (select from left_off where held > 0) as "has_freed!",
+       exists (select from ended where has_dependants) as "has_dependants!"

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
@@ -10,16 +10,27 @@ use tokio::time::timeout;
 
 use super::Shared;
 use super::flush::Outcome;
-use crate::claim::{Claimed, claim};
+use crate::claim::cursor::Cursor;
+use crate::claim::limited::{Round, Taken};
+use crate::claim::{Claimed, Wanted, claim};
 use crate::error::Failure;
+use crate::lane::{Room, Source};
 use crate::lease::{Generation, take_back_since};
 use crate::link::Link;
 use crate::metrics::{CLAIM_SECONDS, IN_HAND, JOBS_CLAIMED};
+use crate::registry::Kind;
 use crate::settle::{DeadReason, Settlement, Verdict};
 
 struct Fetcher {
     shared: Arc<Shared>,
     link: Link,
+    /// Where the claims of each lane have got to.
+    cursors: Vec<Cursor>,
+    /// When to look from the beginning of a lane again, where a look from the middle found less than was wanted.
+    rechecks: Vec<Option<Instant>>,
+    round: Round,
+    /// When a limit's bucket will have a token again.
+    token_at: Option<Instant>,
     /// The lease that the two below are about.
     generation: Option<Arc<Generation>>,
     /// When the last claim whose answer arrived was made, by the database's clock.
@@ -31,8 +42,18 @@ struct Fetcher {
 pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
     // A claim that a crash of the server undoes has done no harm, so it need not wait for the disk.
     let link = Link::new("claim", &options, &[("synchronous_commit", "off")]);
-    let mut fetcher =
-        Fetcher { shared: shared.clone(), link, generation: None, last_claimed_at: None, is_unsure: false };
+    let lanes = shared.lanes.len();
+    let mut fetcher = Fetcher {
+        shared: shared.clone(),
+        link,
+        cursors: std::iter::repeat_with(Cursor::default).take(lanes).collect(),
+        rechecks: vec![None; lanes],
+        round: Round::default(),
+        token_at: None,
+        generation: None,
+        last_claimed_at: None,
+        is_unsure: false,
+    };
     tokio::select! {
         () = shared.stopping.cancelled() => {}
         () = fetcher.run() => {}
@@ -45,17 +66,31 @@ impl Fetcher {
         let mut next_poll = Instant::now() + shared.timing.poll;
         loop {
             while self.fetch().await {}
-            let ask_again = shared.lanes.iter().filter_map(|lane| lane.ask_again_in()).min();
-            let ask_again = ask_again.map_or(next_poll, |wait| next_poll.min(Instant::now() + wait));
+            let gated = shared.lanes.iter().filter_map(|lane| lane.ask_again_in()).map(|wait| Instant::now() + wait);
+            let known = self.rechecks.iter().flatten().chain(&self.token_at).copied();
+            let ask_again = gated.chain(known).fold(next_poll, Instant::min);
             tokio::select! {
                 () = shared.fetch.notified() => {}
                 () = tokio::time::sleep_until(ask_again.into()) => {
+                    self.hint_what_is_due();
                     if Instant::now() >= next_poll {
-                        shared.hint_all();
+                        shared.lanes.iter().for_each(|lane| lane.hint(Source::Ready));
                         next_poll = Instant::now() + shared.timing.poll;
                     }
                 }
             }
+        }
+    }
+
+    fn hint_what_is_due(&mut self) {
+        let now = Instant::now();
+        for (recheck, lane) in self.rechecks.iter_mut().zip(&self.shared.lanes) {
+            if recheck.take_if(|due| *due <= now).is_some() {
+                lane.hint(Source::Ready);
+            }
+        }
+        if self.token_at.take_if(|due| *due <= now).is_some() {
+            self.shared.lanes.iter().for_each(|lane| lane.hint(Source::Limited));
         }
     }
 
@@ -66,35 +101,75 @@ impl Fetcher {
         if self.generation.as_ref().is_none_or(|known| known.id != generation.id) {
             self.generation = Some(generation.clone());
             (self.last_claimed_at, self.is_unsure) = (None, false);
+            self.cursors.iter_mut().for_each(Cursor::reset);
         }
         if self.is_unsure && !self.make_sure(&generation).await {
             return true;
         }
-        let wanted: HashMap<&str, usize> = shared
-            .lanes
-            .iter()
-            .map(|lane| (lane.queue.as_str(), lane.wanted()))
-            .filter(|(_, wanted)| *wanted > 0)
-            .collect();
-        if wanted.is_empty() {
-            return false;
+        let rooms: Vec<Room> = shared.lanes.iter().map(|lane| lane.room()).collect();
+        let has_ready = rooms.iter().any(|room| room.ready > 0);
+        let has_limited = rooms.iter().any(|room| room.limited > 0);
+        if has_ready {
+            self.claim_ready(&generation, &rooms).await;
         }
-        shared.lanes.iter().filter(|lane| wanted.contains_key(lane.queue.as_str())).for_each(|lane| lane.claiming());
+        // After a claim without an answer, the next round makes sure first.
+        if has_limited && !self.is_unsure {
+            self.claim_limited(&generation, &rooms).await;
+        }
+        has_ready || has_limited
+    }
+
+    async fn claim_ready(&mut self, generation: &Arc<Generation>, rooms: &[Room]) {
+        let shared = self.shared.clone();
         let began = Instant::now();
+        let asked: Vec<usize> = (0..rooms.len()).filter(|lane| rooms[*lane].ready > 0).collect();
+        let (mut wanted, mut is_whole) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
+        for lane in &asked {
+            let (ranges, whole) = self.cursors[*lane].ranges(began);
+            wanted.push(Wanted { queue: &shared.lanes[*lane].queue, jobs: rooms[*lane].ready, ranges });
+            is_whole.push(whole);
+            shared.lanes[*lane].claiming(Source::Ready);
+        }
         // Unsure until the answer is there, also if this task is dropped here.
         self.is_unsure = true;
         let claimed = timeout(shared.timing.lease, async {
             claim(self.link.get().await?, shared.shard, generation.id, &wanted).await
         });
         let claimed = claimed.await;
-        let Some(claimed) = self.link.check(claimed).await else {
-            shared.hint_all();
-            return true;
-        };
+        let Some(claimed) = self.link.check(claimed).await else { return shared.hint_all() };
         self.is_unsure = false;
-        metrics::histogram!(CLAIM_SECONDS.name).record(began.elapsed());
-        self.hand_over(&generation, &wanted, claimed);
-        true
+        let (ended, took) = (Instant::now(), began.elapsed());
+        metrics::histogram!(CLAIM_SECONDS.name).record(took);
+        for ((lane, wanted), is_whole) in asked.iter().zip(&wanted).zip(is_whole) {
+            let of_lane = || claimed.iter().filter(|job| job.queue == wanted.queue);
+            self.cursors[*lane].claimed(of_lane(), is_whole.then_some((ended, took)));
+            let is_full = of_lane().count() >= wanted.jobs;
+            match self.cursors[*lane].whole_due().filter(|due| !is_whole && !is_full && *due > ended) {
+                Some(due) => self.rechecks[*lane] = Some(due),
+                None if is_full || !is_whole => shared.lanes[*lane].hint(Source::Ready),
+                None => {}
+            }
+        }
+        self.hand_over(generation, claimed);
+    }
+
+    async fn claim_limited(&mut self, generation: &Arc<Generation>, rooms: &[Room]) {
+        let shared = self.shared.clone();
+        let lanes = || shared.lanes.iter().zip(rooms).filter(|(_, room)| room.limited > 0);
+        let wanted: Vec<(&str, usize)> = lanes().map(|(lane, room)| (lane.queue.as_str(), room.limited)).collect();
+        lanes().for_each(|(lane, _)| lane.claiming(Source::Limited));
+        self.is_unsure = true;
+        let taken = timeout(shared.timing.lease, async {
+            self.round.claim(self.link.get().await?, shared.shard, generation.id, &wanted).await
+        });
+        let taken = taken.await;
+        let Some(Taken { jobs, has_more, token_in }) = self.link.check(taken).await else { return shared.hint_all() };
+        self.is_unsure = false;
+        self.token_at = token_in.map(|wait| Instant::now() + wait.min(Duration::from_secs(3_600)));
+        if has_more {
+            lanes().for_each(|(lane, _)| lane.hint(Source::Limited));
+        }
+        self.hand_over(generation, jobs);
     }
 
     /// Hands back what a claim without an answer may have claimed.
@@ -106,13 +181,14 @@ impl Fetcher {
         let taken_back = taken_back.await;
         let is_sure = self.link.check(taken_back).await.is_some();
         self.is_unsure = !is_sure;
+        self.cursors.iter_mut().for_each(Cursor::reset);
         is_sure
     }
 
     /// Puts the jobs in their lanes.
-    fn hand_over(&mut self, generation: &Arc<Generation>, wanted: &HashMap<&str, usize>, claimed: Vec<Claimed>) {
+    fn hand_over(&mut self, generation: &Arc<Generation>, claimed: Vec<Claimed>) {
         let shared = &self.shared;
-        self.last_claimed_at = claimed.iter().map(|job| job.claimed_at).max().or(self.last_claimed_at);
+        self.last_claimed_at = claimed.iter().map(|job| job.claimed_at).max().max(self.last_claimed_at);
         let mut by_queue: HashMap<String, Vec<Claimed>> = HashMap::new();
         for job in claimed {
             // The queue's name is only looked at here, so it is moved rather than copied where it can be.
@@ -124,36 +200,46 @@ impl Fetcher {
         for (queue, jobs) in by_queue {
             let index = shared.lanes.iter().position(|lane| lane.queue == queue);
             let index = index.expect("only the queues of lanes are claimed from");
-            let lane = &shared.lanes[index];
-            metrics::counter!(JOBS_CLAIMED.name, "queue" => queue.clone()).increment(jobs.len() as u64);
-            if wanted.get(queue.as_str()).is_some_and(|wanted| jobs.len() >= *wanted) {
-                lane.hint();
-            }
-            let (mut known, mut unknown) = (Vec::with_capacity(jobs.len()), Vec::new());
-            for job in jobs {
-                match shared.executor.registry.find(&job.kind) {
-                    Some(kind) => known.push((kind.clone(), job)),
-                    None => unknown.push(job),
-                }
-            }
-            let late = lane.push(generation, known);
-            shared.give_back(index, &late);
-            self.bury(index, unknown);
-            metrics::gauge!(IN_HAND.name, "queue" => queue).set(lane.in_hand() as f64);
+            metrics::counter!(JOBS_CLAIMED.name, "queue" => queue).increment(jobs.len() as u64);
+            self.sort_out(generation, index, jobs);
+        }
+        for lane in &shared.lanes {
+            metrics::gauge!(IN_HAND.name, "queue" => lane.queue.clone()).set(lane.in_hand() as f64);
         }
     }
 
-    /// Jobs of a kind that this process does not know are kept, as dead letters that name it.
-    fn bury(&self, lane: usize, unknown: Vec<Claimed>) {
-        if unknown.is_empty() {
-            return;
+    /// Puts what is to be run in the lane, and settles the rest.
+    fn sort_out(&self, generation: &Arc<Generation>, index: usize, jobs: Vec<Claimed>) {
+        let lane = &self.shared.lanes[index];
+        let (mut known, mut unrun) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for job in jobs {
+            match self.look_at(&job) {
+                Ok(kind) => known.push((kind, job)),
+                Err(verdict) => unrun.push(Settlement { holding: job.holding, verdict }),
+            }
         }
-        self.shared.lanes[lane].took_in(unknown.len());
-        let settlement = |job: &Claimed| {
+        let late = lane.push(generation, known);
+        self.shared.give_back(index, &late, Verdict::Returned);
+        lane.took_in(unrun.len());
+        self.shared.report(Outcome::unrun(index, unrun));
+    }
+
+    /// The kind of a job that is to be run, or what becomes of it instead.
+    fn look_at(&self, job: &Claimed) -> Result<Arc<Kind>, Verdict> {
+        if let Some(actor) = &job.cancelled_by {
+            return Err(Verdict::Cancelled(Failure::text(format!("cancelled by {actor}"))));
+        }
+        if job.is_expired {
+            return Err(Verdict::Discarded(Failure::text("it had expired before it could begin")));
+        }
+        if self.shared.paused_kinds().contains(&job.kind) {
+            return Err(Verdict::Parked);
+        }
+        let Some(kind) = self.shared.executor.registry.find(&job.kind) else {
             tracing::error!(id = %job.holding.id, kind = job.kind, "no such kind of job; it goes to the dead letters");
             let failure = Failure::text(format!("the worker knows no kind of job named {}", job.kind));
-            Settlement { holding: job.holding, verdict: Verdict::Dead(DeadReason::UnknownKind, failure) }
+            return Err(Verdict::Dead(DeadReason::UnknownKind, failure));
         };
-        self.shared.report(Outcome::unrun(lane, unknown.iter().map(settlement).collect()));
+        Ok(kind.clone())
     }
 }

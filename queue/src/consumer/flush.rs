@@ -93,6 +93,7 @@ impl Flusher {
             tracing::warn!(kind, jobs = report.lost, "jobs were taken from this process before they were done");
             metrics::counter!(LEASE_LOST.name, "kind" => kind).increment(report.lost);
         }
+        self.tell(report.has_freed, report.has_dependants);
         let done = report.closed.iter().sum::<u64>() + report.lost;
         if done > 0 {
             self.let_go(lane, done as usize);
@@ -140,7 +141,7 @@ impl Flusher {
                 settle(self.link.get().await?, self.shared.shard, &mut self.settlements).await
             });
             let settled = settled.await;
-            let Some(lost) = self.link.check(settled).await else {
+            let Some(settled) = self.link.check(settled).await else {
                 self.open = self
                     .settlements
                     .iter()
@@ -154,7 +155,8 @@ impl Flusher {
                 continue;
             };
             metrics::histogram!(SETTLE_SECONDS.name).record(began.elapsed());
-            self.settled(&by_id, lost, is_repeated);
+            self.tell(settled.has_freed, settled.has_dependants);
+            self.settled(&by_id, settled.lost, is_repeated);
         }
     }
 
@@ -192,6 +194,16 @@ impl Flusher {
         }
         if is_scheduled {
             self.shared.promote.notify_one();
+        }
+    }
+
+    /// Tells the tasks whose work follows from what was settled.
+    fn tell(&self, has_freed: bool, has_dependants: bool) {
+        if has_freed {
+            self.shared.lanes.iter().for_each(|lane| lane.hint_all());
+        }
+        if has_dependants {
+            self.shared.unblock.notify_one();
         }
     }
 

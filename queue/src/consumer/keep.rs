@@ -1,15 +1,20 @@
-//! Keeps the process's lease: registers, renews, and registers anew when it has been lost.
+//! Keeps the process's lease: registers, renews, and registers anew when it has been lost. With each heartbeat it hears
+//! what operators have said.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::Shared;
-use crate::lease::{Generation, hand_back, register, renew};
+use crate::lane::Source;
+use crate::lease::{Generation, News, hand_back, register, renew};
 use crate::link::Link;
 use crate::metrics::PROCESS_LEASE_LOST;
+use crate::settle::Verdict;
 
 pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
     let mut link = Link::new("lease", &options, &[]);
@@ -25,7 +30,7 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
 }
 
 async fn keep(shared: &Shared, link: &mut Link) {
-    let queues: Vec<&str> = shared.lanes.iter().map(|lane| lane.queue.as_str()).collect();
+    let queues = shared.queues();
     loop {
         let registered = timeout(shared.timing.lease, async {
             register(link.get().await?, shared.shard, &queues, shared.timing.lease).await
@@ -37,6 +42,8 @@ async fn keep(shared: &Shared, link: &mut Link) {
         *shared.steady_since.lock().expect("nothing panics while it is held") = Some(Instant::now());
         shared.lease.send_replace(Some(generation.clone()));
         shared.hint_all();
+        // At once, to hear what holds.
+        shared.control.notify_one();
         renew_until_lost(shared, link, &generation).await;
         tracing::error!(process = %generation.id, "lost the lease: what was in hand is no longer ours");
         metrics::counter!(PROCESS_LEASE_LOST.name).increment(1);
@@ -47,30 +54,67 @@ async fn keep(shared: &Shared, link: &mut Link) {
 }
 
 async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generation) {
-    let mut is_failing = false;
+    let (mut is_failing, mut heard, queues) = (false, Vec::new(), shared.queues());
     loop {
         if !is_failing {
-            tokio::time::sleep(shared.timing.heartbeat).await;
+            tokio::select! {
+                () = tokio::time::sleep(shared.timing.heartbeat) => {}
+                () = shared.control.notified() => {}
+            }
         }
         // Half a lease, so that there is time for another attempt.
         let renewed = timeout(shared.timing.lease / 2, async {
-            renew(link.get().await?, shared.shard, generation, shared.timing.lease).await
+            renew(link.get().await?, shared.shard, generation, shared.timing.lease, &heard, &queues).await
         });
         let renewed = renewed.await;
         if renewed.as_ref().map_or(true, |answer| answer.is_err()) {
             *shared.steady_since.lock().expect("nothing panics while it is held") = None;
         }
         match link.check(renewed).await {
-            Some(true) => {
+            Some(news) if news.is_renewed => {
                 let mut steady_since = shared.steady_since.lock().expect("nothing panics while it is held");
                 steady_since.get_or_insert_with(Instant::now);
+                drop(steady_since);
+                heard = shared.hear(news);
                 // What was held back while the lease was in doubt may begin.
                 shared.lanes.iter().for_each(|lane| lane.wake());
                 is_failing = false;
             }
-            Some(false) => return,
+            Some(_) => return,
             None => is_failing = true,
         }
+    }
+}
+
+impl Shared {
+    fn queues(&self) -> Vec<&str> {
+        self.lanes.iter().map(|lane| lane.queue.as_str()).collect()
+    }
+
+    /// Acts on what a heartbeat heard; returns the jobs whose cancelling was heard of.
+    fn hear(&self, news: News) -> Vec<Uuid> {
+        self.executor.cancellations.hear(&news.cancelled);
+        *self.paused_kinds.write().expect("nothing panics while it is held") =
+            news.paused_kinds.into_iter().collect::<HashSet<_>>();
+        let paused_kinds = self.paused_kinds();
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if news.paused_queues.contains(&lane.queue) {
+                self.give_back(index, &lane.take_waiting(|_| true), Verdict::Returned);
+            } else if !paused_kinds.is_empty() {
+                self.give_back(index, &lane.take_waiting(|kind| paused_kinds.contains(kind)), Verdict::Parked);
+            }
+            if news.limited_queues.contains(&lane.queue) {
+                lane.hint(Source::Limited);
+                self.fetch.notify_one();
+            }
+        }
+        if news.has_expired {
+            self.rescue.notify_one();
+        }
+        if news.has_ended {
+            self.unblock.notify_one();
+        }
+        news.cancelled
     }
 }
 

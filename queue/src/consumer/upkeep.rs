@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 
 use super::Shared;
+use crate::counters::fold;
 use crate::history::keep_days;
 use crate::lease::rescue_expired;
 use crate::link::Link;
@@ -23,6 +24,30 @@ const PROMOTE_GAP_MIN: Duration = Duration::from_millis(2);
 const HISTORY_GAP: Duration = Duration::from_secs(3_600);
 /// The same after a failure: somebody may hold a lock on it.
 const HISTORY_RETRY: Duration = Duration::from_secs(60);
+
+/// How often changes of counts are folded.
+const FOLD_GAP: Duration = Duration::from_secs(5);
+/// How many times as long as folding took to wait at least.
+const FOLD_PAUSE_FACTOR: u32 = 20;
+
+/// Folds the changes of counts, and sweeps what is over.
+pub(super) async fn fold_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
+    let mut link = Link::new("counters", &options, &[]);
+    let fold_all = async {
+        loop {
+            let began = Instant::now();
+            let folded = timeout(shared.timing.lease * 10, async { fold(link.get().await?, shared.shard).await });
+            let folded = folded.await;
+            if link.check(folded).await.is_some() {
+                tokio::time::sleep(FOLD_GAP.max(began.elapsed() * FOLD_PAUSE_FACTOR)).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = fold_all => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}
 
 /// Wakes when the next scheduled job comes due.
 pub(super) async fn promote_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
@@ -67,7 +92,11 @@ pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOption
                 let is_kept = link.check(kept).await.is_some();
                 history_next = Instant::now() + if is_kept { HISTORY_GAP } else { HISTORY_RETRY };
             }
-            tokio::time::sleep(shared.timing.heartbeat).await;
+            // The heartbeat tells when a lease has run out; this is for what it could not see to the end.
+            tokio::select! {
+                () = shared.rescue.notified() => {}
+                () = tokio::time::sleep(HISTORY_RETRY) => {}
+            }
             let steady_since = *shared.steady_since.lock().expect("nothing panics while it is held");
             if steady_since.is_none_or(|since| since.elapsed() < shared.timing.lease) {
                 continue;

@@ -2,11 +2,11 @@
 with given as materialized (
     select $1::smallint as shard, id from unnest($2::uuid[]) as given(id)
 ),
-held as (
+lost as (
     select job.*
       from given
      cross join lateral (
-               select one.shard, one.id,
+               select one.shard, one.id, one.held, one.queue, one.limit_name, one.limit_key, one.is_sequence,
                       -- Whether it was begun is only known of a suspect; the first crash makes it one.
                       one.crashes + case when $4 and (one.crashes = 0 or one.on_trial) then 1 else 0 end
                           as crashes,
@@ -23,20 +23,22 @@ held as (
 ),
 buried as (
     delete from queue.job as job
-     using held
-     where job.shard = any (array[held.shard])
-       and job.id >= held.id
-       and job.id <= held.id
-       and held.crashes >= $5
-    returning job.*, held.crashes as crashes_now, held.errors as errors_now
+     using lost
+     where job.shard = any (array[lost.shard])
+       and job.id >= lost.id
+       and job.id <= lost.id
+       and lost.crashes >= $5
+    returning job.*, lost.crashes as crashes_now, lost.errors as errors_now
 ),
 filed as (
     insert into queue.dead_job (
         shard, attempt, crashes, epoch, priority, max_attempts, died_at, started_at, process, id,
-        run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload
+        run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload,
+        tags, parent, limit_name, limit_key, is_sequence, weight
     )
     select shard, attempt, crashes_now, epoch, priority, max_attempts, clock_timestamp(), claimed_at, owner, id,
-           run_at, created_at, 'poison', queue, kind, actor, trace, progress, errors_now, payload
+           run_at, created_at, 'poison', queue, kind, actor, trace, progress, errors_now, payload,
+           tags, parent, limit_name, limit_key, is_sequence, weight
       from buried
         on conflict (shard, id) do update
        set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload) = (
@@ -45,22 +47,62 @@ filed as (
                excluded.payload
            )
 ),
+told as (
+    insert into queue.ended (shard, id, state)
+    select shard, id, 7 from buried where has_dependants
+        on conflict (shard, id) do update set state = excluded.state
+),
 readied as (
     update queue.job as job
-       set state = 1,
+       -- A job of a sequence keeps its place; another under a limit waits for one again.
+       set state = case when job.limit_name is null or job.is_sequence then 1 else 3 end,
            epoch = job.epoch + 1,
            attempt = job.attempt - 1,
-           crashes = held.crashes,
-           errors = held.errors,
+           crashes = lost.crashes,
+           errors = lost.errors,
            owner = null,
            claimed_at = null,
            on_trial = false
-      from held
-     where job.shard = any (array[held.shard])
-       and job.id >= held.id
-       and job.id <= held.id
-       and held.crashes < $5
-    returning job.queue
+      from lost
+     where job.shard = any (array[lost.shard])
+       and job.id >= lost.id
+       and job.id <= lost.id
+       and lost.crashes < $5
+    returning job.queue, job.state, job.held, job.is_sequence, job.limit_name, job.limit_key
+),
+left_off as materialized (
+    select queue, 7 as state, held, limit_name, limit_key, held & 2 > 0 as frees_key from buried
+     union all
+    select queue, state, held, limit_name, limit_key, held & 2 > 0 and not is_sequence from readied
+),
+counted as (
+    insert into queue.counter_change (shard, queue, ready, running, waiting, dead)
+    select $1, queue, nullif(count(*) filter (where state = 1), 0), -count(*),
+           nullif(count(*) filter (where state = 3), 0), nullif(count(*) filter (where state = 7), 0)
+      from left_off
+     group by queue
+),
+freed_queues as (
+    update queue.queue_control as control
+       set running = control.running - freed.jobs
+      from (select queue, count(*)::integer as jobs from left_off where held & 1 > 0 group by queue order by queue) as freed
+     where control.shard = $1 and control.queue = freed.queue
+),
+freed_keys as (
+    update queue.limit_key as limited
+       set running = limited.running - freed.jobs
+      from (
+           select $1::smallint as shard, limit_name, limit_key, count(*)::integer as jobs
+             from left_off
+            where frees_key
+            group by limit_name, limit_key
+            order by limit_name, limit_key
+           ) as freed
+     where limited.shard = any (array[freed.shard])
+       and limited.name >= freed.limit_name
+       and limited.name <= freed.limit_name
+       and limited.key >= freed.limit_key
+       and limited.key <= freed.limit_key
 ),
 woken as (
     -- Within the transaction, unlike everywhere else: this is rare.

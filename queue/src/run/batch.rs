@@ -69,7 +69,7 @@ impl Executor {
                 continue;
             }
             let given = BatchRun { jobs: &part, source: &self.source, states: &self.registry.states };
-            let failed = match guard(generation, kind.timeout, run(given)).await {
+            let failed = match guard(generation, kind.timeout, std::future::pending(), run(given)).await {
                 Ok(RanBatch::Undecodable(undecodable)) => {
                     parts.push(self.bury(kind, &part, undecodable, report));
                     continue;

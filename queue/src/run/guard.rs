@@ -14,12 +14,15 @@ pub(crate) enum Stopped {
     Panicked(String),
     TimedOut,
     LeaseLost,
+    Cancelled,
 }
 
-/// Runs the future to its end, unless one of these comes first.
+/// Runs the future to its end, unless one of these comes first; `cancelled` completes when the job's time is up after
+/// somebody has asked for its end.
 pub(super) async fn guard<T>(
     generation: &Generation,
     timeout: Duration,
+    cancelled: impl Future<Output = ()>,
     run: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
     tokio::select! {
@@ -27,6 +30,7 @@ pub(super) async fn guard<T>(
         biased;
         ran = AssertUnwindSafe(run).catch_unwind() => ran.map_err(|panic| Stopped::Panicked(message(panic.as_ref()))),
         () = generation.lost.cancelled() => Err(Stopped::LeaseLost),
+        () = cancelled => Err(Stopped::Cancelled),
         () = tokio::time::sleep(timeout) => Err(Stopped::TimedOut),
     }
 }
@@ -43,16 +47,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_a_timeout_and_a_lost_lease_end_the_run() {
+    async fn a_panic_a_timeout_a_cancel_and_a_lost_lease_end_the_run() {
         let generation = Generation::new(uuid::Uuid::nil());
-        let second = Duration::from_secs(1);
-        assert_eq!(guard(&generation, second, async { 7 }).await, Ok(7));
-        let panics = guard(&generation, second, async { panic!("boom {}", 1) });
+        let (second, never) = (Duration::from_secs(1), std::future::pending);
+        assert_eq!(guard(&generation, second, never(), async { 7 }).await, Ok(7));
+        let panics = guard(&generation, second, never(), async { panic!("boom {}", 1) });
         assert_eq!(panics.await, Err::<(), _>(Stopped::Panicked("boom 1".to_owned())));
-        let hangs = guard(&generation, second, std::future::pending::<()>());
+        let hangs = guard(&generation, second, never(), std::future::pending::<()>());
         assert_eq!(hangs.await, Err(Stopped::TimedOut));
+        let cancelled = guard(&generation, second, async {}, std::future::pending::<()>());
+        assert_eq!(cancelled.await, Err(Stopped::Cancelled));
         generation.lost.cancel();
-        let lost = guard(&generation, second, std::future::pending::<()>());
+        let lost = guard(&generation, second, never(), std::future::pending::<()>());
         assert_eq!(lost.await, Err(Stopped::LeaseLost));
     }
 }

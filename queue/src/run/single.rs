@@ -37,11 +37,17 @@ impl Executor {
             shard: self.shard,
             source: &self.source,
             tx: OwnTx::new(&self.source),
+            cancellations: &self.cancellations,
             states: &self.registry.states,
             result: None,
             follow_ups: HashSet::new(),
         };
-        let ran = guard(generation, kind.timeout, run(&mut ctx)).await;
+        let cancelled = async {
+            self.cancellations.wanted(job.holding.id).await;
+            tokio::time::sleep(kind.cancel_grace).await;
+        };
+        let ran = guard(generation, kind.timeout, cancelled, run(&mut ctx)).await;
+        self.cancellations.forget(job.holding.id);
         let JobContext { tx, result, follow_ups, .. } = ctx;
         let error = match ran {
             Ok(Ok(())) if tx.has_begun() => {

@@ -1,0 +1,146 @@
+//! Where in a queue the next claim looks.
+//!
+//! A claimed job leaves an entry behind in the index of ready jobs, which vacuum takes away, unless an old snapshot
+//! somewhere keeps it from doing so: then each claim that looks from the beginning walks over all of them. So a claim
+//! goes on where the last one ended, in each priority. What lies before that (jobs of a transaction that committed late,
+//! jobs handed back) is found by looking from the beginning again: always, as long as that is quick, and otherwise as
+//! often as takes a twentieth of the time.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+
+use super::Claimed;
+
+/// A look from the beginning that takes no longer than this may be followed by another.
+const QUICK: Duration = Duration::from_millis(15);
+/// How many times as long as it took beyond that to wait before the next one.
+const PAUSE_FACTOR: u32 = 20;
+/// The last priority there is.
+const PRIORITY_LAST: i16 = 99;
+
+/// A part of the order of ready jobs: after this priority and time, up to and with the last priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) after_priority: i16,
+    pub(crate) after_time: DateTime<Utc>,
+    pub(crate) last_priority: i16,
+}
+
+/// Where the claims of one queue have got to.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    /// Of each priority, when the last claimed job was due.
+    reached: BTreeMap<i16, DateTime<Utc>>,
+    /// When looking from the beginning is worth it again; none for at any time.
+    next_whole: Option<Instant>,
+}
+
+impl Cursor {
+    /// What the next claim should look through; whether that is everything.
+    pub(crate) fn ranges(&self, now: Instant) -> (Vec<Range>, bool) {
+        if self.next_whole.is_none_or(|next| now >= next) {
+            return (vec![whole()], true);
+        }
+        let mut ranges = Vec::with_capacity(2 * self.reached.len() + 1);
+        let mut first = 0;
+        for (priority, time) in &self.reached {
+            ranges.extend(from(first, *priority - 1));
+            ranges.push(Range { after_priority: *priority, after_time: *time, last_priority: *priority });
+            first = priority + 1;
+        }
+        ranges.extend(from(first, PRIORITY_LAST));
+        (ranges, false)
+    }
+
+    /// When the next look from the beginning is due, if that is not now.
+    pub(crate) fn whole_due(&self) -> Option<Instant> {
+        self.next_whole
+    }
+
+    /// Takes note of what a claim brought, and how long it took if it looked through everything.
+    pub(crate) fn claimed<'a>(&mut self, jobs: impl Iterator<Item = &'a Claimed>, whole: Option<(Instant, Duration)>) {
+        if let Some((ended, took)) = whole {
+            self.reached.clear();
+            let pause = took.saturating_sub(QUICK) * PAUSE_FACTOR;
+            self.next_whole = (!pause.is_zero()).then(|| ended + pause);
+        }
+        for job in jobs {
+            let reached = self.reached.entry(job.priority).or_insert(job.run_at);
+            *reached = (*reached).max(job.run_at);
+        }
+    }
+
+    /// Forgets everything: what was claimed may have come back.
+    pub(crate) fn reset(&mut self) {
+        *self = Cursor::default();
+    }
+}
+
+fn whole() -> Range {
+    Range { after_priority: 0, after_time: beginning(), last_priority: PRIORITY_LAST }
+}
+
+/// Everything of these priorities, if there are any.
+fn from(first: i16, last: i16) -> Option<Range> {
+    (first <= last).then(|| Range { after_priority: first, after_time: beginning(), last_priority: last })
+}
+
+/// Before the first time that PostgreSQL has for a job.
+fn beginning() -> DateTime<Utc> {
+    let day = NaiveDate::from_ymd_opt(-4712, 1, 1).expect("4713 BC, as astronomers count");
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settle::Holding;
+    use uuid::Uuid;
+
+    fn job(priority: i16, second: i64) -> Claimed {
+        Claimed {
+            holding: Holding { id: Uuid::nil(), epoch: 1, owner: Uuid::nil() },
+            queue: String::new(),
+            kind: String::new(),
+            priority,
+            run_at: DateTime::from_timestamp(second, 0).unwrap(),
+            attempt: 1,
+            max_attempts: 1,
+            crashes: 0,
+            waited_s: 0.0,
+            claimed_at: DateTime::from_timestamp(second, 0).unwrap(),
+            actor: None,
+            trace: None,
+            cancelled_by: None,
+            is_expired: false,
+            payload: String::new(),
+        }
+    }
+
+    fn priorities(ranges: &[Range]) -> Vec<(i16, i16)> {
+        ranges.iter().map(|range| (range.after_priority, range.last_priority)).collect()
+    }
+
+    #[test]
+    fn quick_looks_are_always_from_the_beginning() {
+        let (mut cursor, now) = (Cursor::default(), Instant::now());
+        cursor.claimed([job(50, 7)].iter(), Some((now, QUICK)));
+        assert_eq!(cursor.ranges(now), (vec![whole()], true));
+    }
+
+    #[test]
+    fn after_a_slow_look_the_next_ones_go_on_in_each_priority() {
+        let (mut cursor, now) = (Cursor::default(), Instant::now());
+        let slow = QUICK + Duration::from_millis(100);
+        cursor.claimed([job(0, 9), job(50, 7), job(50, 8)].iter(), Some((now, slow)));
+        let (ranges, is_whole) = cursor.ranges(now + Duration::from_secs(1));
+        assert!(!is_whole);
+        assert_eq!(priorities(&ranges), [(0, 0), (1, 49), (50, 50), (51, 99)]);
+        assert_eq!(ranges[2].after_time, job(50, 8).run_at);
+        cursor.claimed([job(99, 1)].iter(), None);
+        assert_eq!(priorities(&cursor.ranges(now).0), [(0, 0), (1, 49), (50, 50), (51, 98), (99, 99)]);
+        assert_eq!(cursor.ranges(now + Duration::from_secs(2)), (vec![whole()], true));
+    }
+}

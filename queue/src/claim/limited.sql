@@ -1,0 +1,113 @@
+-- Claims jobs that wait for a place of their limit: $1 shard, $2 process, beside each other $3 queues, $4 limits, $5 keys and $6 how
+-- many of each. See limited.rs.
+with lease as (
+    select 1
+      from queue.process
+     where shard = $1 and id = $2 and lost_at is null and expires_at > clock_timestamp()
+       for key share
+),
+limited as materialized (
+    select queue, greatest(running_max - running, 0) as room
+      from queue.queue_control
+     where shard = $1 and queue = any ($3::text[]) and running_max is not null
+       for no key update
+),
+asked as materialized (
+    select given.*
+      from unnest($3::text[], $4::text[], $5::text[], $6::integer[]) as given(queue, name, key, share)
+     where exists (select from lease)
+       and not exists (
+               select from queue.queue_control as control
+                where control.shard = $1 and control.queue = given.queue and control.paused_at is not null
+           )
+),
+locked as materialized (
+    -- Who holds a key's row decides about its room; a key that somebody else is at is left to them.
+    select asked.queue, asked.share, state.*, rule.rate_per_s, rule.burst,
+           greatest(rule.running_max - state.running, 0) as room,
+           least(
+               rule.burst,
+               coalesce(state.tokens, rule.burst)
+                   + rule.rate_per_s * extract(epoch from clock_timestamp() - state.refilled_at)::float8
+           ) as tokens_now
+      from asked
+     cross join lateral (
+               select one.name, one.key, one.running, one.tokens, one.refilled_at
+                 from queue.limit_key as one
+                where one.shard = $1 and one.name = asked.name and one.key = asked.key
+                  for no key update skip locked
+           ) as state
+     cross join lateral (select * from queue.limit_rule as rule where rule.name = asked.name) as rule
+),
+first as (
+    select locked.queue, locked.name, locked.key, locked.rate_per_s, locked.tokens_now, job.place,
+           least(job.weight, locked.burst) as cost,
+           sum(least(job.weight, locked.burst)) over (
+               partition by locked.name, locked.key
+                   order by job.priority, job.run_at, job.place
+           ) as spent,
+           row_number() over (partition by locked.queue order by job.priority, job.run_at, job.place) as number
+      from locked
+     cross join lateral (
+               select one.ctid as place, one.weight, one.priority, one.run_at
+                 from queue.job as one
+                where one.shard = $1 and one.queue = locked.queue and one.state = 3 and one.waits_for = 0
+                  and one.limit_name = locked.name and one.limit_key = locked.key
+                order by one.priority, one.run_at
+                limit least(locked.share, locked.room)
+                  for update skip locked
+           ) as job
+),
+picked as materialized (
+    select *
+      from first
+     where (rate_per_s is null or spent <= tokens_now)
+       and number <= coalesce((select room from limited where limited.queue = first.queue), 2147483647)
+),
+claimed as (
+    update queue.job as job
+       set state = 2,
+           epoch = job.epoch + 1,
+           attempt = job.attempt + 1,
+           owner = $2,
+           claimed_at = clock_timestamp(),
+           on_trial = false,
+           held = 2 + case when job.queue = any (array(select queue from limited)) then 1 else 0 end,
+           unique_key = case when job.unique_until_started then null else job.unique_key end
+     where job.ctid = any (array(select place from picked))
+    returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority, job.run_at,
+              job.claimed_at, job.actor, job.trace, job.cancelled_by, job.expires_at, job.payload
+),
+taken as (
+    update queue.limit_key as state
+       set running = state.running + used.jobs,
+           tokens = used.tokens,
+           refilled_at = clock_timestamp()
+      from (
+           select $1::smallint as shard, name, key, count(*)::integer as jobs, min(tokens_now) - sum(cost) as tokens
+             from picked
+            group by name, key
+           ) as used
+     where state.shard = any (array[used.shard])
+       and state.name >= used.name
+       and state.name <= used.name
+       and state.key >= used.key
+       and state.key <= used.key
+),
+by_queue as materialized (
+    select queue, count(*)::integer as jobs from claimed group by queue
+),
+counted as (
+    insert into queue.counter_change (shard, queue, waiting, running)
+    select $1, queue, -jobs, jobs from by_queue
+),
+held as (
+    update queue.queue_control as control
+       set running = control.running + by_queue.jobs
+      from by_queue
+     where control.shard = $1 and control.queue = by_queue.queue and by_queue.queue = any (array(select queue from limited))
+)
+select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attempt as "attempt!", max_attempts as "max_attempts!",
+       crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!", actor, trace, cancelled_by,
+       coalesce(expires_at <= claimed_at, false) as "is_expired!", payload::text as "payload!"
+  from claimed

@@ -1,0 +1,28 @@
+-- Renews a lease and hears what is new: $1 shard, $2 process, $3 seconds, $4 jobs whose end was heard of, $5 queues. See lease.rs.
+with renewed as (
+    update queue.process
+       set heartbeat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $3)
+     where shard = $1 and id = $2 and lost_at is null
+    returning 1
+),
+heard as (
+    delete from queue.cancel_request where shard = $1 and process = $2 and job = any ($4::uuid[])
+)
+select exists (select from renewed) as "is_renewed!",
+       array(select job from queue.cancel_request where shard = $1 and process = $2) as "cancelled!",
+       array(select kind from queue.kind_pause where shard = $1) as "paused_kinds!",
+       array(select queue from queue.queue_control where shard = $1 and paused_at is not null) as "paused_queues!",
+       array(
+           select asked.queue
+             from unnest($5::text[]) as asked(queue)
+            cross join lateral (
+                      select
+                        from queue.job
+                       where job.shard = $1 and job.queue = asked.queue and job.state = 3 and job.waits_for = 0
+                       limit 1
+                  ) as waiting
+       ) as "limited_queues!",
+       exists (
+           select from queue.process where shard = $1 and (lost_at is not null or expires_at < clock_timestamp())
+       ) as "has_expired!",
+       exists (select from queue.ended where shard = $1) as "has_ended!"
