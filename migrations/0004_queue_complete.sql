@@ -1,5 +1,5 @@
 -- The queue grows up: limits and sequences, flows, uniqueness for a period, expiry, pausing, cancelling, counters and an audit.
--- The hot table is laid out anew, so that what a claim changes still stands first; its few live rows are copied.
+-- The hot table is laid out anew, so that what a claim changes still stands together; its few live rows are copied.
 
 set local lock_timeout = '5s';
 
@@ -10,16 +10,18 @@ alter index queue.job_due rename to job_before_due;
 alter index queue.job_unique rename to job_before_unique;
 
 create table queue.job (
-    -- What a claim changes stands first and what it leaves alone last: the write-ahead log then holds only the changed front of the row.
+    -- What a claim changes stands together: the write-ahead log then holds only that part of the row.
     shard smallint not null default 0,
-    state smallint not null check (state between 0 and 3),
-    attempt smallint not null default 0 check (attempt >= 0),
+    state smallint not null check (state in (0, 1, 3)),
     crashes smallint not null default 0 check (crashes >= 0),
-    epoch integer not null default 0,
     priority smallint not null check (priority between 0 and 99),
     max_attempts smallint not null check (max_attempts > 0),
-    held smallint not null default 0 check (held between 0 and 3),
+    weight smallint not null default 1 check (weight > 0),
+    waits_for smallint not null default 0 check (waits_for >= -1),
     on_trial boolean not null default false,
+    held smallint not null default 0 check (held between 0 and 3),
+    attempt smallint not null default 0 check (attempt >= 0),
+    epoch integer not null default 0,
     claimed_at timestamptz,
     owner uuid,
     id uuid not null,
@@ -28,8 +30,6 @@ create table queue.job (
     unique_until_started boolean not null default false,
     is_sequence boolean not null default false,
     has_dependants boolean not null default false,
-    waits_for smallint not null default 0 check (waits_for >= -1),
-    weight smallint not null default 1 check (weight > 0),
     queue text not null check (queue <> ''),
     kind text not null check (kind <> ''),
     unique_key bytea,
@@ -44,14 +44,13 @@ create table queue.job (
     progress json,
     errors jsonb,
     payload json not null,
-    -- A claim adds a second entry for each job, beside the first: without room for it, every page is split or searched.
-    primary key (shard, id) with (fillfactor = 45),
-    constraint job_running_has_owner check ((state = 2) = (owner is not null)),
+    primary key (shard, id),
+    constraint job_running_was_claimable check (owner is null or state in (1, 3)),
     constraint job_limit_is_whole check ((limit_name is null) = (limit_key is null)),
     constraint job_sequence_has_limit check (not is_sequence or limit_name is not null)
 ) with (
-    -- Room on each page for the new version that a claim writes.
-    fillfactor = 60,
+    -- Room on each page for the new version that a claim writes: it then touches no index (a heap-only tuple).
+    fillfactor = 45,
     -- Every row dies within seconds: vacuum by count, without pausing, and never take the lock that shortens the file.
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 5000,
@@ -62,7 +61,7 @@ create table queue.job (
 );
 comment on table queue.job is 'Live jobs only: a job that ends moves to queue.job_history or queue.dead_job';
 comment on column queue.job.shard is 'Which shard the job lives in; 0 on a single PostgreSQL';
-comment on column queue.job.state is '0 scheduled (not due), 1 ready, 2 running (claimed by owner), 3 waiting (for other jobs, for its limit, or for its kind to be resumed)';
+comment on column queue.job.state is '0 scheduled (not due), 1 ready, 3 waiting (for other jobs, for its limit, or for its kind to be resumed); a job with an owner is running, and keeps the state that it was claimed in, so that a claim changes no index';
 comment on column queue.job.attempt is 'Attempts begun, the running one included; handing back, snoozing and a crash of the process take theirs back';
 comment on column queue.job.crashes is 'Processes that died with this job in hand; at 3 the job is poison and goes to queue.dead_job';
 comment on column queue.job.epoch is 'Fencing token, raised by each claim and rescue: who settles with an older one is refused';
@@ -71,7 +70,7 @@ comment on column queue.job.max_attempts is 'Attempts after which a failing job 
 comment on column queue.job.held is 'What the job takes up while it runs: 1 a place of its queue, 2 a place of its limit key (which a job of a sequence keeps until it ends)';
 comment on column queue.job.on_trial is 'A job that was in hand at a crash has begun to run again: if this process dies too, it counts';
 comment on column queue.job.claimed_at is 'When the running attempt was claimed';
-comment on column queue.job.owner is 'The process (queue.process.id) that runs the job; null unless running';
+comment on column queue.job.owner is 'The process (queue.process.id) that runs the job; a job is running while it has one';
 comment on column queue.job.id is 'UUIDv7, or any UUID that the enqueuer chose';
 comment on column queue.job.run_at is 'When the job is or was due; the order within a priority. Jobs of one statement are a microsecond apart';
 comment on column queue.job.created_at is 'When the job was enqueued';
@@ -99,14 +98,14 @@ insert into queue.job (
     shard, state, attempt, crashes, epoch, priority, max_attempts, on_trial, claimed_at, owner, id, run_at, created_at,
     unique_until_started, queue, kind, unique_key, actor, trace, progress, errors, payload
 )
-select shard, state, attempt, crashes, epoch, priority, max_attempts, on_trial, claimed_at, owner, id, run_at, created_at,
-       unique_until_started, queue, kind, unique_key, actor, trace, progress, errors, payload
+select shard, case state when 2 then 1 else state end, attempt, crashes, epoch, priority, max_attempts, on_trial, claimed_at, owner,
+       id, run_at, created_at, unique_until_started, queue, kind, unique_key, actor, trace, progress, errors, payload
   from queue.job_before;
 drop table queue.job_before;
 
 -- Index conditions name the state as a number because a partial index is only used where the statement repeats them literally.
 create index job_claim on queue.job (shard, queue, priority, run_at) where state = 1;
-comment on index queue.job_claim is 'Ready jobs in the order in which they are claimed';
+comment on index queue.job_claim is 'Ready jobs in the order in which they are claimed, and those that are running';
 create index job_due on queue.job (shard, run_at) where state = 0;
 comment on index queue.job_due is 'Scheduled jobs in the order in which they come due';
 create unique index job_unique on queue.job (shard, unique_key) where unique_key is not null;
@@ -306,8 +305,8 @@ comment on column queue.counter_change.cancelled is 'How many more jobs; negativ
 comment on column queue.counter_change.dead is 'How many more jobs; negative for fewer, null for no change';
 
 insert into queue.counter_change (shard, queue, scheduled, ready, running, waiting)
-select shard, queue, count(*) filter (where state = 0), count(*) filter (where state = 1), count(*) filter (where state = 2),
-       count(*) filter (where state = 3)
+select shard, queue, count(*) filter (where state = 0), count(*) filter (where state = 1 and owner is null),
+       count(*) filter (where owner is not null), count(*) filter (where state = 3 and owner is null)
   from queue.job
  group by shard, queue;
 insert into queue.counter_change (shard, queue, succeeded, discarded, cancelled)

@@ -1,19 +1,23 @@
 //! Puts jobs in their queues, in the caller's transaction.
 
+mod copy;
 mod group;
 mod unique;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use chrono::Utc;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 pub use group::Enqueuer;
 
+use crate::error::BoxError;
 use crate::inspect::JobState;
 use crate::metrics::JOBS_ENQUEUED;
-use crate::new_job::{Due, Limited, NewJob, PAYLOAD_BYTES_MAX, Unique};
+use crate::new_job::{Due, NewJob, PAYLOAD_BYTES_MAX, Unique};
 
 /// What became of one of the jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +124,11 @@ impl NewJob {
             Due::In(delay) => !delay.is_zero(),
             Due::At(at) => at > Utc::now(),
         };
+        self.state_at(is_early)
+    }
+
+    /// The state that it is created in, if it is due later or not.
+    fn state_at(&self, is_early: bool) -> JobState {
         match (self.waits_for > 0, is_early, &self.limited) {
             (true, ..) | (false, false, Some(_)) => JobState::Waiting,
             (false, true, _) => JobState::Scheduled,
@@ -128,36 +137,51 @@ impl NewJob {
     }
 }
 
+/// What inserts jobs whose ids and keys may be there already.
+const INSERT: &str = include_str!("enqueue/insert.sql");
+/// What inserts jobs that nothing can stand in the way of: without a speculative insertion, which each row pays for.
+static INSERT_FRESH: LazyLock<String> = LazyLock::new(|| INSERT.replace("on conflict do nothing", ""));
+
 /// Inserts what nothing stands in the way of; returns the ids.
 async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<Uuid>> {
-    let each = || jobs.iter();
-    let limited = |job: &&NewJob| job.limited.as_ref().map(|limited: &Limited| limited.name.clone());
-    let limit_key = |job: &&NewJob| job.limited.as_ref().map(|limited: &Limited| limited.key.clone());
-    let inserted = sqlx::query_file_scalar!(
-        "src/enqueue/insert.sql",
-        &each().map(|job| job.shard).collect::<Vec<_>>(),
-        &each().map(|job| job.id).collect::<Vec<_>>(),
-        &each().map(|job| job.queue).collect::<Vec<_>>() as &[&str],
-        &each().map(|job| job.kind).collect::<Vec<_>>() as &[&str],
-        &each().map(|job| job.priority.rank()).collect::<Vec<_>>(),
-        &each().map(|job| job.max_attempts as i16).collect::<Vec<_>>(),
-        &each().map(|job| job.due.delay_s()).collect::<Vec<_>>(),
-        &each().map(|job| job.due.time()).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        &each().map(|job| job.live_key()).collect::<Vec<_>>() as &[Option<&[u8]>],
-        &each().map(|job| job.is_until_started()).collect::<Vec<_>>(),
-        &each().map(|job| job.actor.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
-        &each().map(|job| job.trace.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
-        &each().map(|job| job.payload.as_str()).collect::<Vec<_>>() as &[&str],
-        &each().map(limited).collect::<Vec<_>>() as &[Option<String>],
-        &each().map(limit_key).collect::<Vec<_>>() as &[Option<String>],
-        &each().map(|job| job.limited.as_ref().is_some_and(|limited| limited.is_sequence)).collect::<Vec<_>>(),
-        &each().map(|job| job.limited.as_ref().map_or(1, |limited| limited.weight as i16)).collect::<Vec<_>>(),
-        &each().map(|job| array_text(&job.tags)).collect::<Vec<_>>() as &[Option<String>],
-        &each().map(|job| job.parent).collect::<Vec<_>>() as &[Option<Uuid>],
-        &each().map(|job| job.expires_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        &each().map(|job| job.waits_for as i16).collect::<Vec<_>>(),
-    );
-    inserted.fetch_one(conn).await
+    // Every job is asked, so that none is taken for fresh a second time.
+    let is_fresh = jobs.iter().fold(true, |all, job| (job.fresh.take() && job.live_key().is_none()) && all);
+    if is_fresh && jobs.len() >= copy::JOBS_MIN {
+        return copy::copy(conn, jobs).await;
+    }
+    let statement = if is_fresh { INSERT_FRESH.as_str() } else { INSERT };
+    let arguments = arguments(jobs).map_err(sqlx::Error::Encode)?;
+    sqlx::query_scalar_with(AssertSqlSafe(statement), arguments).fetch_one(conn).await
+}
+
+/// The arrays of insert.sql, in their order. A test prepares the statement, since no macro checks it here.
+fn arguments(jobs: &[&NewJob]) -> Result<PgArguments, BoxError> {
+    fn each<'j, T>(jobs: &[&'j NewJob], value: impl Fn(&'j NewJob) -> T) -> Vec<T> {
+        jobs.iter().map(|job| value(job)).collect()
+    }
+    let mut all = PgArguments::default();
+    all.add(each(jobs, |job| job.shard))?;
+    all.add(each(jobs, |job| job.id))?;
+    all.add(each(jobs, |job| job.queue))?;
+    all.add(each(jobs, |job| job.kind))?;
+    all.add(each(jobs, |job| job.priority.rank()))?;
+    all.add(each(jobs, |job| job.max_attempts as i16))?;
+    all.add(each(jobs, |job| job.due.delay_s()))?;
+    all.add(each(jobs, |job| job.due.time()))?;
+    all.add(each(jobs, |job| job.live_key()))?;
+    all.add(each(jobs, |job| job.is_until_started()))?;
+    all.add(each(jobs, |job| job.actor.as_deref()))?;
+    all.add(each(jobs, |job| job.trace.as_deref()))?;
+    all.add(each(jobs, |job| job.payload.as_str()))?;
+    all.add(each(jobs, |job| job.limited.as_ref().map(|limited| limited.name.as_str())))?;
+    all.add(each(jobs, |job| job.limited.as_ref().map(|limited| limited.key.as_str())))?;
+    all.add(each(jobs, |job| job.limited.as_ref().is_some_and(|limited| limited.is_sequence)))?;
+    all.add(each(jobs, |job| job.limited.as_ref().map_or(1, |limited| limited.weight as i16)))?;
+    all.add(each(jobs, |job| array_text(&job.tags)))?;
+    all.add(each(jobs, |job| job.parent))?;
+    all.add(each(jobs, |job| job.expires_at))?;
+    all.add(each(jobs, |job| job.waits_for as i16))?;
+    Ok(all)
 }
 
 /// An array of texts as PostgreSQL writes it, since arrays of arrays do not unnest row by row; none for no texts.

@@ -48,6 +48,11 @@ impl JobState {
         matches!(self, JobState::Succeeded | JobState::Discarded | JobState::Cancelled | JobState::Dead)
     }
 
+    /// As it is stored.
+    pub(crate) const fn number(self) -> i16 {
+        self as i16
+    }
+
     pub(crate) fn from_number(number: i16) -> JobState {
         match number {
             0 => JobState::Scheduled,

@@ -3,7 +3,7 @@ select kind as "kind!", queue as "queue!", state as "state!", priority as "prior
        attempt as "attempt!", max_attempts as "max_attempts!", run_at as "run_at!", created_at as "created_at!",
        started_at, finished_at, actor, reason, errors, progress, result
   from (
-       select 1 as place, kind, queue, state, priority, attempt, max_attempts, run_at, created_at,
+       select 1 as place, kind, queue, case when owner is null then state else 2 end as state, priority, attempt, max_attempts, run_at, created_at,
               claimed_at as started_at, null::timestamptz as finished_at, actor, null::text as reason,
               errors, progress, null::json as result
          from queue.job

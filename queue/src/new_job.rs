@@ -1,5 +1,6 @@
 //! A job that is about to be enqueued.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -47,6 +48,7 @@ pub struct NewJob {
     pub kind: &'static str,
     /// The queue that it goes to.
     pub queue: &'static str,
+    pub(crate) fresh: Fresh,
     pub(crate) shard: i16,
     pub(crate) priority: Priority,
     pub(crate) max_attempts: u16,
@@ -62,6 +64,33 @@ pub struct NewJob {
     pub(crate) waits_for: u16,
     pub(crate) payload: String,
 }
+
+/// Whether a job's id was made for it and has never been shown to the database: then no other job can have it. A clone
+/// is not fresh, since both could be enqueued.
+#[derive(Debug, Default)]
+pub(crate) struct Fresh(AtomicBool);
+
+impl Fresh {
+    /// True once at most.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Clone for Fresh {
+    fn clone(&self) -> Fresh {
+        Fresh::default()
+    }
+}
+
+impl PartialEq for Fresh {
+    /// It says nothing about the job.
+    fn eq(&self, _: &Fresh) -> bool {
+        true
+    }
+}
+
+impl Eq for Fresh {}
 
 /// When a job is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +149,7 @@ impl NewJob {
             id: Uuid::now_v7(),
             kind,
             queue,
+            fresh: Fresh(AtomicBool::new(true)),
             shard: 0,
             priority,
             max_attempts: retry.attempts(),
@@ -139,7 +169,7 @@ impl NewJob {
     /// With an id of the caller's choice; while a job of this id is live, another is not created.
     #[must_use]
     pub fn id(mut self, id: Uuid) -> NewJob {
-        self.id = id;
+        (self.id, self.fresh) = (id, Fresh::default());
         self
     }
 

@@ -39,7 +39,9 @@ impl Notifier {
 }
 
 async fn send_all(pool: PgPool, mut queues: mpsc::UnboundedReceiver<&'static str>) {
+    // A hint need not wait for the disk: it is sent after the commit that it tells of.
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
+    let options = options.options([("synchronous_commit", "off")]);
     // Not tested before use, which would double the way of each hint.
     let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect_lazy_with(options);
     while let Some(first) = queues.recv().await {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::run::{RunKind, run_batch, run_single};
-use crate::{BatchJob, Job, Retry};
+use crate::{BatchJob, Job, Limit, Retry};
 
 /// A kind, without its type.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl States {
 #[derive(Debug, Default)]
 pub struct Registry {
     kinds: HashMap<&'static str, Arc<Kind>>,
+    pub(crate) limits: Vec<Limit>,
     pub(crate) states: States,
 }
 
@@ -84,6 +85,17 @@ impl Registry {
             concurrency: Some(J::CONCURRENCY),
             run: RunKind::Batch(run_batch::<J>),
         })
+    }
+
+    /// With this limit, which the worker declares when it starts; what an operator has said of it since counts more.
+    ///
+    /// # Panics
+    /// When the limit's name is taken.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Registry {
+        assert!(self.limits.iter().all(|one| one.name != limit.name), "the limit {} is given twice", limit.name);
+        self.limits.push(limit);
+        self
     }
 
     /// With state of the application, which jobs of any kind reach by its type.

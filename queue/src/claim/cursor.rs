@@ -1,10 +1,10 @@
 //! Where in a queue the next claim looks.
 //!
-//! A claimed job leaves an entry behind in the index of ready jobs, which vacuum takes away, unless an old snapshot
-//! somewhere keeps it from doing so: then each claim that looks from the beginning walks over all of them. So a claim
-//! goes on where the last one ended, in each priority. What lies before that (jobs of a transaction that committed late,
-//! jobs handed back) is found by looking from the beginning again: always, as long as that is quick, and otherwise as
-//! often as takes a twentieth of the time.
+//! A claimed job stays in the index of ready jobs until it has ended, and leaves an entry behind, which vacuum takes
+//! away, unless an old snapshot somewhere keeps it from doing so: each claim that looks from the beginning walks over all
+//! of them. So a claim goes on where the last one ended, in each priority. What lies before that (jobs of a transaction
+//! that committed late, jobs handed back) is found by looking from the beginning again: always, as long as that is
+//! quick, and otherwise as often as takes a twentieth of the time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,8 +13,10 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::Claimed;
 
-/// A look from the beginning that takes no longer than this may be followed by another.
-const QUICK: Duration = Duration::from_millis(15);
+/// What a claim takes by itself, and for each job that it brings. A look from the beginning that takes no longer may be
+/// followed by another at once.
+const QUICK: Duration = Duration::from_millis(2);
+const QUICK_EACH: Duration = Duration::from_micros(8);
 /// How many times as long as it took beyond that to wait before the next one.
 const PAUSE_FACTOR: u32 = 20;
 /// The last priority there is.
@@ -61,14 +63,18 @@ impl Cursor {
 
     /// Takes note of what a claim brought, and how long it took if it looked through everything.
     pub(crate) fn claimed<'a>(&mut self, jobs: impl Iterator<Item = &'a Claimed>, whole: Option<(Instant, Duration)>) {
-        if let Some((ended, took)) = whole {
+        if whole.is_some() {
             self.reached.clear();
-            let pause = took.saturating_sub(QUICK) * PAUSE_FACTOR;
-            self.next_whole = (!pause.is_zero()).then(|| ended + pause);
         }
+        let mut number = 0;
         for job in jobs {
             let reached = self.reached.entry(job.priority).or_insert(job.run_at);
             *reached = (*reached).max(job.run_at);
+            number += 1;
+        }
+        if let Some((ended, took)) = whole {
+            let pause = took.saturating_sub(QUICK + QUICK_EACH * number) * PAUSE_FACTOR;
+            self.next_whole = (!pause.is_zero()).then(|| ended + pause);
         }
     }
 
@@ -124,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_looks_are_always_from_the_beginning() {
+    fn quick_looks_are_all_from_the_beginning() {
         let (mut cursor, now) = (Cursor::default(), Instant::now());
         cursor.claimed([job(50, 7)].iter(), Some((now, QUICK)));
         assert_eq!(cursor.ranges(now), (vec![whole()], true));
@@ -133,7 +139,7 @@ mod tests {
     #[test]
     fn after_a_slow_look_the_next_ones_go_on_in_each_priority() {
         let (mut cursor, now) = (Cursor::default(), Instant::now());
-        let slow = QUICK + Duration::from_millis(100);
+        let slow = QUICK + 3 * QUICK_EACH + Duration::from_millis(100);
         cursor.claimed([job(0, 9), job(50, 7), job(50, 8)].iter(), Some((now, slow)));
         let (ranges, is_whole) = cursor.ranges(now + Duration::from_secs(1));
         assert!(!is_whole);

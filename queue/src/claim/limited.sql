@@ -52,6 +52,7 @@ first as (
                select one.ctid as place, one.weight, one.priority, one.run_at
                  from queue.job as one
                 where one.shard = $1 and one.queue = locked.queue and one.state = 3 and one.waits_for = 0
+                  and one.owner is null
                   and one.limit_name = locked.name and one.limit_key = locked.key
                 order by one.priority, one.run_at
                 limit least(locked.share, locked.room)
@@ -66,8 +67,7 @@ picked as materialized (
 ),
 claimed as (
     update queue.job as job
-       set state = 2,
-           epoch = job.epoch + 1,
+       set epoch = job.epoch + 1,
            attempt = job.attempt + 1,
            owner = $2,
            claimed_at = clock_timestamp(),

@@ -25,8 +25,8 @@ asked as materialized (
 ),
 claimed as (
     update queue.job as job
-       set state = 2,
-           epoch = job.epoch + 1,
+       -- Nothing that an index knows of: the new version stays on its page, and no index is written.
+       set epoch = job.epoch + 1,
            attempt = job.attempt + 1,
            owner = $2,
            claimed_at = clock_timestamp(),
@@ -47,6 +47,7 @@ claimed as (
                                      select ready.ctid as place
                                        from queue.job as ready
                                       where ready.shard = $1 and ready.queue = asked.queue and ready.state = 1
+                                        and ready.owner is null
                                         and (ready.priority, ready.run_at) > (range.after_priority, range.after_time)
                                         and ready.priority <= range.last_priority
                                       order by ready.priority, ready.run_at

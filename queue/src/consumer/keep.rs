@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Shared;
 use crate::lane::Source;
 use crate::lease::{Generation, News, hand_back, register, renew};
+use crate::limit::declare;
 use crate::link::Link;
 use crate::metrics::PROCESS_LEASE_LOST;
 use crate::settle::Verdict;
@@ -33,6 +34,7 @@ async fn keep(shared: &Shared, link: &mut Link) {
     let queues = shared.queues();
     loop {
         let registered = timeout(shared.timing.lease, async {
+            declare(link.get().await?, &shared.executor.registry.limits).await?;
             register(link.get().await?, shared.shard, &queues, shared.timing.lease).await
         });
         let registered = registered.await;

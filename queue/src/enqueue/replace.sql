@@ -2,7 +2,7 @@
 with found as (
     select ctid as place, queue, state
       from queue.job
-     where shard = $1 and unique_key = $2 and state <> 2
+     where shard = $1 and unique_key = $2 and owner is null
        for update
 ),
 replaced as (

@@ -25,9 +25,11 @@ pub(super) async fn find_existing(
         select asked.place as "place!", there.id as "id!", there.state as "state!"
           from unnest($1::smallint[], $2::uuid[], $3::bytea[]) with ordinality as asked(shard, id, unique_key, place)
          cross join lateral (
-                   select job.id, job.state from queue.job where job.shard = asked.shard and job.id = asked.id
+                   select job.id, case when job.owner is null then job.state else 2::smallint end as state
+                     from queue.job
+                    where job.shard = asked.shard and job.id = asked.id
                     union all
-                   select job.id, job.state
+                   select job.id, case when job.owner is null then job.state else 2::smallint end
                      from queue.job
                     where job.shard = asked.shard and job.unique_key = asked.unique_key
                     limit 1

@@ -19,6 +19,7 @@ select exists (select from renewed) as "is_renewed!",
                       select
                         from queue.job
                        where job.shard = $1 and job.queue = asked.queue and job.state = 3 and job.waits_for = 0
+                         and job.owner is null
                        limit 1
                   ) as waiting
        ) as "limited_queues!",

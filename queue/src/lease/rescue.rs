@@ -147,7 +147,7 @@ async fn held_since(
         r#"
         select id
           from queue.job
-         where shard = $1 and state = 2 and owner = $2 and ($3::timestamptz is null or claimed_at > $3)
+         where shard = $1 and owner = $2 and ($3::timestamptz is null or claimed_at > $3)
          order by id
         "#,
         shard,

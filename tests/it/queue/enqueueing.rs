@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use queue::inspect::JobState;
-use queue::{EnqueueError, NewJob, PAYLOAD_BYTES_MAX, Unique, enqueue};
-use tests::database::Database;
+use queue::{EnqueueError, Enqueuer, NewJob, Notifier, PAYLOAD_BYTES_MAX, Priority, Unique, enqueue};
+use tests::database::{Database, until_blocked};
+use uuid::Uuid;
 
-use super::support::{Act, Told, Worker, count, find, reaches, told};
+use super::support::{self, Act, Told, Worker, count, find, reaches, told};
 
 #[tokio::test]
 async fn a_rolled_back_enqueue_leaves_nothing() {
@@ -108,4 +110,122 @@ async fn a_delayed_job_is_scheduled_and_a_past_one_is_ready() {
 fn a_payload_over_the_limit_is_refused_by_name() {
     let refused = NewJob::of(&Told { name: "x".repeat(PAYLOAD_BYTES_MAX), act: Act::Succeed });
     assert!(matches!(refused, Err(EnqueueError::PayloadTooLarge { kind: "test.told", .. })));
+}
+
+#[tokio::test]
+async fn a_large_bulk_is_stored_as_single_jobs_are() {
+    let pool = Database::create().await.pool(2).await;
+    let mut conn = pool.acquire().await.unwrap();
+    let make = |number: usize| {
+        let job = told(&format!("{number}"), Act::Succeed).actor("someone");
+        match number % 4 {
+            0 => job.tag("a \"b\" \\").tag("{c}").parent(Uuid::nil()),
+            1 => job.delay(Duration::from_secs(3_600)).trace("00-1-2-03"),
+            2 => job.limit("host", "example.org").weight(7).expires_at(DateTime::UNIX_EPOCH),
+            _ => job.sequence("key").priority(Priority::URGENT),
+        }
+    };
+    let bulk = support::enqueue(&pool, &(0..400).map(make).collect::<Vec<_>>()).await;
+    let mut single = Vec::new();
+    for number in 0..400 {
+        single.extend(support::enqueue(&pool, &[make(number)]).await);
+    }
+    let columns = "state, priority, max_attempts, weight, waits_for, is_sequence, queue, kind, limit_name, limit_key, tags,
+                   actor, trace, parent, expires_at, payload::text, unique_key, date_trunc('minute', run_at - created_at)";
+    let rows = format!(
+        "select md5(string_agg(row::text, ',' order by row.place))
+           from (select {columns}, ids.place from unnest($1) with ordinality as ids(id, place) join queue.job using (id)) as row"
+    );
+    let mut sums: Vec<String> = Vec::new();
+    for ids in [&bulk, &single] {
+        sums.push(sqlx::query_scalar(sqlx::AssertSqlSafe(rows.clone())).bind(ids).fetch_one(&mut *conn).await.unwrap());
+    }
+    assert_eq!(sums[0], sums[1]);
+    let out_of_order = "select count(*) from (
+        select run_at < lag(run_at) over (order by place) as is_early
+          from unnest($1) with ordinality as ids(id, place) join queue.job using (id) where state = 1
+    ) as pairs where is_early";
+    let early: i64 = sqlx::query_scalar(out_of_order).bind(&bulk).fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(early, 0, "jobs of one call keep their order");
+    let counted = queue::counters::counts(&mut conn, 0).await.unwrap();
+    assert_eq!((counted[0].ready, counted[0].scheduled, counted[0].waiting), (200, 200, 400));
+}
+
+#[tokio::test]
+async fn a_job_that_is_offered_twice_is_created_once() {
+    let pool = Database::create().await.pool(2).await;
+    let mut conn = pool.acquire().await.unwrap();
+    let job = told("a", Act::Succeed);
+    for (attempt, created) in [(1, true), (2, false)] {
+        let answers = queue::enqueue(&mut conn, std::slice::from_ref(&job)).await.unwrap();
+        assert_eq!((answers[0].created, answers[0].id), (created, job.id), "attempt {attempt}");
+    }
+    let twins = [job.clone(), told("b", Act::Succeed)];
+    let answers = queue::enqueue(&mut conn, &twins).await.unwrap();
+    assert_eq!(answers.iter().map(|answer| answer.created).collect::<Vec<_>>(), [false, true]);
+    let twin = told("c", Act::Succeed);
+    let answers = queue::enqueue(&mut conn, &[twin.clone(), twin]).await.unwrap();
+    assert_eq!(answers.iter().map(|answer| answer.created).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test]
+async fn a_key_for_a_period_outlives_its_job() {
+    let pool = Database::create().await.pool(4).await;
+    let mut conn = pool.acquire().await.unwrap();
+    let job = |name| told(name, Act::Succeed).unique("report", Unique::For(Duration::from_secs(3_600)));
+    let first = enqueue(&mut conn, &[job("a"), job("b")]).await.unwrap();
+    assert_eq!((first[0].created, first[1].created, first[1].id), (true, false, first[0].id));
+    let worker = Worker::start(&pool).await;
+    reaches(&pool, first[0].id, JobState::Succeeded).await;
+    worker.stop().await;
+    let again = enqueue(&mut conn, &[job("c")]).await.unwrap()[0];
+    assert_eq!((again.created, again.id, again.state), (false, first[0].id, JobState::Succeeded));
+    // The period is over.
+    sqlx::query("update queue.unique_hold set until = now()").execute(&pool).await.unwrap();
+    assert!(enqueue(&mut conn, &[job("d")]).await.unwrap()[0].created);
+    // Who is about to take the key is waited for, and its rollback makes nothing vanish.
+    sqlx::query("update queue.unique_hold set until = now()").execute(&pool).await.unwrap();
+    let mut tx = pool.begin().await.unwrap();
+    assert!(enqueue(&mut tx, &[job("e")]).await.unwrap()[0].created);
+    let waiting = tokio::spawn(async move { enqueue(&mut conn, &[job("f")]).await.unwrap()[0] });
+    until_blocked(&pool).await;
+    tx.rollback().await.unwrap();
+    assert!(waiting.await.unwrap().created);
+}
+
+#[tokio::test]
+async fn a_later_job_replaces_an_earlier_one_until_it_begins() {
+    let pool = Database::create().await.pool(4).await;
+    let mut conn = pool.acquire().await.unwrap();
+    let job = |name: &str| told(name, Act::Wait).unique("index", Unique::Replace);
+    let first = enqueue(&mut conn, &[job("a").delay(Duration::from_secs(3_600))]).await.unwrap()[0];
+    assert_eq!((first.created, first.state), (true, JobState::Scheduled));
+    let second = enqueue(&mut conn, &[job("b")]).await.unwrap()[0];
+    assert_eq!((second.created, second.id, second.state), (false, first.id, JobState::Ready));
+    let mut worker = Worker::start(&pool).await;
+    assert_eq!(worker.next().await.name, "b");
+    let third = enqueue(&mut conn, &[job("c").delay(Duration::from_secs(3_600))]).await.unwrap()[0];
+    assert!(third.created, "what comes while it runs is another job");
+    worker.stage.gate.add_permits(1);
+    reaches(&pool, first.id, JobState::Succeeded).await;
+    let counted = queue::counters::counts(&mut conn, 0).await.unwrap();
+    assert_eq!((counted[0].ready, counted[0].scheduled, counted[0].running), (0, 1, 0));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn jobs_that_share_a_commit_stand_alone() {
+    let pool = Database::create().await.pool(4).await;
+    let enqueuer = Enqueuer::spawn(pool.clone(), Notifier::spawn(pool.clone()));
+    let job = |number: usize| {
+        let job = told(&number.to_string(), Act::Succeed);
+        // One of them has a payload that the database refuses.
+        if number == 7 { job.actor("nul: \0") } else { job }
+    };
+    let asked = (0..50).map(|number| enqueuer.enqueue(job(number)));
+    let answers = futures::future::join_all(asked).await;
+    for (number, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.is_ok(), number != 7, "{number}: {answer:?}");
+    }
+    assert_eq!(count(&pool, "select count(*) from queue.job").await, 49);
 }

@@ -143,7 +143,7 @@ async fn a_suspect_that_had_not_begun_again_is_not_blamed_again() {
         let hold = "insert into queue.process (shard, id, pid, host, queues, started_at, heartbeat_at, expires_at)
                     values (0, $1, 1, 'h', '{}', now(), now(), now())";
         sqlx::query(hold).bind(process).execute(&pool).await.unwrap();
-        let claim = "update queue.job set state = 2, owner = $1, attempt = attempt + 1, claimed_at = now()";
+        let claim = "update queue.job set owner = $1, attempt = attempt + 1, claimed_at = now()";
         sqlx::query(claim).bind(process).execute(&pool).await.unwrap();
         assert_eq!(steal(&pool, process).await, Rescued { ready: 1, poison: 0 });
     }

@@ -43,7 +43,7 @@ async fn jobs_that_a_lost_claim_took_are_taken_back() {
     let mut worker = Worker::start(&pool).await;
     // A claim that was made and never answered: the row is ours, and nobody runs it.
     let ids = enqueue(&outside, &[told("a", Act::Succeed).delay(Duration::from_secs(3_600))]).await;
-    let claim = "update queue.job set state = 2, owner = $1, attempt = 1, epoch = 1, claimed_at = clock_timestamp()";
+    let claim = "update queue.job set state = 1, owner = $1, attempt = 1, epoch = 1, claimed_at = clock_timestamp()";
     sqlx::query(claim).bind(worker.process).execute(&outside).await.unwrap();
     cut(&outside).await;
     assert_eq!(worker.next().await.attempt, 1);

@@ -18,11 +18,15 @@ async fn what_was_not_begun_goes_back_at_once_and_what_runs_may_end() {
     let jobs: Vec<_> = (0..20).map(|n| told(&n.to_string(), Act::Wait)).collect();
     let ids = enqueue(&pool, &jobs).await;
     worker.next().await;
-    waits_for(|| async { (count(&pool, "select count(*) from queue.job where state = 2").await == 20).then_some(()) })
-        .await;
+    waits_for(|| async {
+        (count(&pool, "select count(*) from queue.job where owner is not null").await == 20).then_some(())
+    })
+    .await;
     worker.ask_to_stop();
-    waits_for(|| async { (count(&pool, "select count(*) from queue.job where state = 1").await == 19).then_some(()) })
-        .await;
+    waits_for(|| async {
+        (count(&pool, "select count(*) from queue.job where state = 1 and owner is null").await == 19).then_some(())
+    })
+    .await;
     let returned = find(&pool, ids[1]).await;
     assert_eq!((returned.attempt, returned.errors.len()), (0, 0));
     assert_eq!(find(&pool, ids[0]).await.state, JobState::Running);
