@@ -64,6 +64,7 @@ pub(crate) async fn claim(
         &ranges().map(|(_, range)| range.after_priority).collect::<Vec<_>>(),
         &ranges().map(|(_, range)| range.after_time).collect::<Vec<_>>(),
         &ranges().map(|(_, range)| range.last_priority).collect::<Vec<_>>(),
+        &ranges().map(|(_, range)| range.last_time).collect::<Vec<_>>(),
     );
     Ok(in_order(process, claimed.fetch_all(conn).await?))
 }

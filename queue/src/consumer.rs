@@ -9,7 +9,7 @@ mod keep;
 mod listen;
 mod upkeep;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use crate::lease::Generation;
 use crate::own_tx::TxSource;
 use crate::run::Executor;
 use crate::settle::{Settlement, Verdict};
+use crate::share::Share;
 use crate::{Notifier, Random, Registry};
 
 pub(crate) use flush::Outcome;
@@ -41,6 +42,13 @@ pub struct ConsumerConfig {
     pub queues: Vec<String>,
     /// How many runs (jobs or batches) of each queue are under way at once.
     pub concurrency: usize,
+    /// How many runs of all queues together are under way at once, if they are to share; then by [`weights`].
+    ///
+    /// [`weights`]: ConsumerConfig::weights
+    pub concurrency_of_all: Option<usize>,
+    /// The weights by which queues share: one of weight 3 begins three runs for each of one of weight 1, as long as both
+    /// have jobs. A queue that is not named has weight 1.
+    pub weights: HashMap<String, u32>,
     /// Which shard to serve.
     pub shard: i16,
     /// How long the process keeps its jobs after its last heartbeat.
@@ -64,6 +72,8 @@ impl ConsumerConfig {
             registry,
             queues: Vec::new(),
             concurrency: 16,
+            concurrency_of_all: None,
+            weights: HashMap::new(),
             shard: 0,
             lease: Duration::from_secs(10),
             heartbeat: Duration::from_secs(1),
@@ -177,8 +187,13 @@ impl Shared {
         let queues =
             if queues.is_empty() { registry.queues().into_iter().map(str::to_owned).collect() } else { queues };
         let fetch = Arc::new(Notify::new());
-        let lane = |queue: &String| Arc::new(Lane::new(queue, concurrency, registry.of_queue(queue), fetch.clone()));
-        let lanes = queues.iter().map(lane).collect();
+        let weights: Vec<u32> = queues.iter().map(|queue| *config.weights.get(queue).unwrap_or(&1)).collect();
+        let share = config.concurrency_of_all.map(|runs| Arc::new(Share::new(runs, &weights)));
+        let lane = |(index, queue): (usize, &String)| {
+            let share = share.clone().map(|share| (share, index));
+            Arc::new(Lane::new(queue, concurrency, registry.of_queue(queue), share, fetch.clone()))
+        };
+        let lanes = queues.iter().enumerate().map(lane).collect();
         let executor = Executor {
             shard,
             notifier: Notifier::spawn(pool.clone()),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::claim::Claimed;
 use crate::lease::Generation;
 use crate::registry::Kind;
+use crate::share::Share;
 
 /// Jobs are claimed ahead for as long as this, by what runs have taken lately.
 const AHEAD: Duration = Duration::from_millis(100);
@@ -55,6 +56,8 @@ pub(crate) struct Lane {
     pub(crate) queue: String,
     concurrency: usize,
     inner: Mutex<Inner>,
+    /// The runs that all queues of the process share, and this one's place among them, if they do.
+    share: Option<(Arc<Share>, usize)>,
     worker: AtomicWaker,
     closer: AtomicWaker,
     /// Tells the claiming task that there is room.
@@ -114,11 +117,12 @@ impl Line {
 }
 
 impl Lane {
-    /// An empty lane; `concurrency` is how many runs it has at once.
+    /// An empty lane; `concurrency` is how many runs it has at once, `share` what it shares with the others.
     pub(crate) fn new<'a>(
         queue: &str,
         concurrency: usize,
         kinds: impl Iterator<Item = &'a Arc<Kind>>,
+        share: Option<(Arc<Share>, usize)>,
         fetch: Arc<Notify>,
     ) -> Lane {
         let lines = kinds.map(|kind| Line { kind: kind.clone(), runs: 0, jobs: VecDeque::new() }).collect();
@@ -137,7 +141,7 @@ impl Lane {
             is_stopped: false,
         };
         let (worker, closer) = (AtomicWaker::new(), AtomicWaker::new());
-        Lane { queue: queue.to_owned(), concurrency, inner: Mutex::new(inner), worker, closer, fetch }
+        Lane { queue: queue.to_owned(), concurrency, inner: Mutex::new(inner), share, worker, closer, fetch }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -177,18 +181,19 @@ impl Lane {
     /// The next run, when there is a job and a free place for it.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Run> {
         self.worker.register(cx.waker());
+        if let Some((share, queue)) = &self.share {
+            share.register(*queue, cx.waker());
+        }
         let mut inner = self.lock();
-        if inner.runs >= self.concurrency {
+        let Some((index, generation)) = inner.next(self.concurrency) else {
+            drop(inner);
+            self.share.iter().for_each(|(share, queue)| share.has_nothing(*queue));
+            return Poll::Pending;
+        };
+        if self.share.as_ref().is_some_and(|(share, queue)| !share.may_begin(*queue)) {
             return Poll::Pending;
         }
-        let place = |line: &Line| line.jobs.front().map(|(place, ..)| *place);
-        let ready = inner.lines.iter_mut().filter(|line| line.may_begin() && !line.jobs.is_empty());
-        let Some(line) = ready.min_by_key(|line| place(line)) else { return Poll::Pending };
-        let generation = line.jobs.front().expect("it has jobs").1.clone();
-        // Past the lease nothing begins: either a heartbeat renews it, or the jobs are purged.
-        if !generation.is_live() {
-            return Poll::Pending;
-        }
+        let line = &mut inner.lines[index];
         let jobs = line.take();
         line.runs += 1;
         let kind = line.kind.clone();
@@ -204,6 +209,7 @@ impl Lane {
     pub(crate) fn ended(&self, run: &Run, took: Option<Duration>) {
         let mut inner = self.lock();
         inner.runs -= 1;
+        self.share.iter().for_each(|(share, _)| share.ended());
         inner.line(&run.kind).runs -= 1;
         if let Some(took) = took.filter(|_| run.kind.batch_max == 1) {
             let took_s = took.as_secs_f64();
@@ -330,6 +336,19 @@ impl Lane {
 }
 
 impl Inner {
+    /// The line whose first job is to be run next, and the lease that it was claimed under.
+    fn next(&self, concurrency: usize) -> Option<(usize, Arc<Generation>)> {
+        if self.runs >= concurrency {
+            return None;
+        }
+        let place = |index: &usize| self.lines[*index].jobs.front().map(|(place, ..)| *place);
+        let ready = (0..self.lines.len()).filter(|index| self.lines[*index].may_begin() && place(index).is_some());
+        let index = ready.min_by_key(place)?;
+        let (_, generation, _) = self.lines[index].jobs.front().expect("it has jobs");
+        // Past the lease nothing begins: either a heartbeat renews it, or the jobs are purged.
+        generation.is_live().then(|| (index, generation.clone()))
+    }
+
     fn may_have_more(&self) -> bool {
         self.may_have_ready || self.may_have_limited
     }

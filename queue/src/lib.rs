@@ -53,6 +53,7 @@ mod registry;
 mod retry;
 mod run;
 mod settle;
+mod share;
 
 pub mod backend;
 pub mod inspect;

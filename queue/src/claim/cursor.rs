@@ -5,11 +5,14 @@
 //! of them. So a claim goes on where the last one ended, in each priority. What lies before that (jobs of a transaction
 //! that committed late, jobs handed back) is found by looking from the beginning again: always, as long as that is
 //! quick, and otherwise as often as takes a twentieth of the time.
+//!
+//! Priorities are strict, so that work of a low one would never begin while there is enough of a higher one. Against
+//! that, one claim in [`AGED_EVERY`] first takes what has been due for longer than [`AGE`], the lowest priority first.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::Claimed;
 
@@ -19,15 +22,20 @@ const QUICK: Duration = Duration::from_millis(2);
 const QUICK_EACH: Duration = Duration::from_micros(8);
 /// How many times as long as it took beyond that to wait before the next one.
 const PAUSE_FACTOR: u32 = 20;
+/// One claim in so many first takes what has waited for long.
+pub(crate) const AGED_EVERY: u32 = 16;
+/// How long a job has been due before its age counts.
+const AGE: TimeDelta = TimeDelta::seconds(60);
 /// The last priority there is.
 const PRIORITY_LAST: i16 = 99;
 
-/// A part of the order of ready jobs: after this priority and time, up to and with the last priority.
+/// A part of the order of ready jobs: after this priority and time, up to and with the last ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) after_priority: i16,
     pub(crate) after_time: DateTime<Utc>,
     pub(crate) last_priority: i16,
+    pub(crate) last_time: DateTime<Utc>,
 }
 
 /// Where the claims of one queue have got to.
@@ -37,23 +45,36 @@ pub(crate) struct Cursor {
     reached: BTreeMap<i16, DateTime<Utc>>,
     /// When looking from the beginning is worth it again; none for at any time.
     next_whole: Option<Instant>,
+    /// How many claims there have been since one looked for what has waited for long.
+    claims: u32,
 }
 
 impl Cursor {
-    /// What the next claim should look through; whether that is everything.
-    pub(crate) fn ranges(&self, now: Instant) -> (Vec<Range>, bool) {
+    /// What the next claim should look through, in this order; whether that is everything. `db_now` is about what time it
+    /// is in the database, once that is known.
+    pub(crate) fn ranges(&mut self, now: Instant, db_now: Option<DateTime<Utc>>) -> (Vec<Range>, bool) {
+        let mut ranges = self.aged(db_now);
         if self.next_whole.is_none_or(|next| now >= next) {
-            return (vec![whole()], true);
+            ranges.push(whole());
+            return (ranges, true);
         }
-        let mut ranges = Vec::with_capacity(2 * self.reached.len() + 1);
         let mut first = 0;
         for (priority, time) in &self.reached {
             ranges.extend(from(first, *priority - 1));
-            ranges.push(Range { after_priority: *priority, after_time: *time, last_priority: *priority });
+            ranges.push(Range { after_time: *time, ..whole_of(*priority, *priority) });
             first = priority + 1;
         }
         ranges.extend(from(first, PRIORITY_LAST));
         (ranges, false)
+    }
+
+    /// What has waited for long, if it is its turn.
+    fn aged(&mut self, db_now: Option<DateTime<Utc>>) -> Vec<Range> {
+        self.claims += 1;
+        let Some(db_now) = db_now.filter(|_| self.claims >= AGED_EVERY) else { return Vec::new() };
+        self.claims = 0;
+        let aged = |priority| Range { last_time: db_now - AGE, ..whole_of(priority, priority) };
+        (1..=PRIORITY_LAST).rev().map(aged).collect()
     }
 
     /// When the next look from the beginning is due, if that is not now.
@@ -85,17 +106,28 @@ impl Cursor {
 }
 
 fn whole() -> Range {
-    Range { after_priority: 0, after_time: beginning(), last_priority: PRIORITY_LAST }
+    whole_of(0, PRIORITY_LAST)
+}
+
+/// Everything of these priorities.
+fn whole_of(first: i16, last: i16) -> Range {
+    Range { after_priority: first, after_time: beginning(), last_priority: last, last_time: end() }
 }
 
 /// Everything of these priorities, if there are any.
 fn from(first: i16, last: i16) -> Option<Range> {
-    (first <= last).then(|| Range { after_priority: first, after_time: beginning(), last_priority: last })
+    (first <= last).then(|| whole_of(first, last))
 }
 
 /// Before the first time that PostgreSQL has for a job.
 fn beginning() -> DateTime<Utc> {
     let day = NaiveDate::from_ymd_opt(-4712, 1, 1).expect("4713 BC, as astronomers count");
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// After the last time that PostgreSQL has for a job.
+fn end() -> DateTime<Utc> {
+    let day = NaiveDate::from_ymd_opt(262_000, 1, 1).expect("not the last year that there is a name for");
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
@@ -133,7 +165,17 @@ mod tests {
     fn quick_looks_are_all_from_the_beginning() {
         let (mut cursor, now) = (Cursor::default(), Instant::now());
         cursor.claimed([job(50, 7)].iter(), Some((now, QUICK)));
-        assert_eq!(cursor.ranges(now), (vec![whole()], true));
+        assert_eq!(cursor.ranges(now, None), (vec![whole()], true));
+    }
+
+    #[test]
+    fn one_claim_in_sixteen_begins_with_what_has_waited_for_long() {
+        let (mut cursor, now, db_now) = (Cursor::default(), Instant::now(), DateTime::UNIX_EPOCH);
+        let mut looks = (0..2 * AGED_EVERY).map(|_| cursor.ranges(now, Some(db_now)).0);
+        let aged: Vec<_> = looks.by_ref().filter(|ranges| ranges.len() > 1).collect();
+        assert_eq!(aged.len(), 2);
+        assert_eq!(priorities(&aged[0][..2]), [(99, 99), (98, 98)]);
+        assert_eq!((aged[0][0].last_time, aged[0].last()), (db_now - AGE, Some(&whole())));
     }
 
     #[test]
@@ -141,12 +183,12 @@ mod tests {
         let (mut cursor, now) = (Cursor::default(), Instant::now());
         let slow = QUICK + 3 * QUICK_EACH + Duration::from_millis(100);
         cursor.claimed([job(0, 9), job(50, 7), job(50, 8)].iter(), Some((now, slow)));
-        let (ranges, is_whole) = cursor.ranges(now + Duration::from_secs(1));
+        let (ranges, is_whole) = cursor.ranges(now + Duration::from_secs(1), None);
         assert!(!is_whole);
         assert_eq!(priorities(&ranges), [(0, 0), (1, 49), (50, 50), (51, 99)]);
         assert_eq!(ranges[2].after_time, job(50, 8).run_at);
         cursor.claimed([job(99, 1)].iter(), None);
-        assert_eq!(priorities(&cursor.ranges(now).0), [(0, 0), (1, 49), (50, 50), (51, 98), (99, 99)]);
-        assert_eq!(cursor.ranges(now + Duration::from_secs(2)), (vec![whole()], true));
+        assert_eq!(priorities(&cursor.ranges(now, None).0), [(0, 0), (1, 49), (50, 50), (51, 98), (99, 99)]);
+        assert_eq!(cursor.ranges(now + Duration::from_secs(4), None), (vec![whole()], true));
     }
 }

@@ -1,5 +1,5 @@
 -- Claims ready jobs: $1 shard, $2 process, beside each other $3 queues, $4 how many of each, and beside each other $5 to $8 where to
--- look: $5 which of the queues, after $6 priority and $7 time, up to $8 priority. See claim.rs.
+-- look: $5 which of the queues, after $6 priority and $7 time, up to $8 priority and $9 time. See claim.rs.
 with lease as (
     -- The lock keeps others from declaring this process lost while it claims, and lets its heartbeat pass.
     select 1
@@ -41,15 +41,15 @@ claimed as (
                  from asked
                 cross join lateral (
                           select found.place
-                            from unnest($5::integer[], $6::smallint[], $7::timestamptz[], $8::smallint[])
-                                 as range(place, after_priority, after_time, last_priority)
+                            from unnest($5::integer[], $6::smallint[], $7::timestamptz[], $8::smallint[], $9::timestamptz[])
+                                 as range(place, after_priority, after_time, last_priority, last_time)
                            cross join lateral (
                                      select ready.ctid as place
                                        from queue.job as ready
                                       where ready.shard = $1 and ready.queue = asked.queue and ready.state = 1
                                         and ready.owner is null
                                         and (ready.priority, ready.run_at) > (range.after_priority, range.after_time)
-                                        and ready.priority <= range.last_priority
+                                        and (ready.priority, ready.run_at) <= (range.last_priority, range.last_time)
                                       order by ready.priority, ready.run_at
                                       limit asked.wanted
                                         for update skip locked

@@ -125,7 +125,7 @@ impl Fetcher {
         let asked: Vec<usize> = (0..rooms.len()).filter(|lane| rooms[*lane].ready > 0).collect();
         let (mut wanted, mut is_whole) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
         for lane in &asked {
-            let (ranges, whole) = self.cursors[*lane].ranges(began);
+            let (ranges, whole) = self.cursors[*lane].ranges(began, self.last_claimed_at);
             wanted.push(Wanted { queue: &shared.lanes[*lane].queue, jobs: rooms[*lane].ready, ranges });
             is_whole.push(whole);
             shared.lanes[*lane].claiming(Source::Ready);

@@ -30,7 +30,7 @@ const ENQUEUE_ARGUMENTS: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
     '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
 
 const CLAIM_ARGUMENTS: &str = "0::smallint, '00000000-0000-0000-0000-000000000001', '{a}', '{100}', '{1}', '{0}',
-    '{2000-01-01}', '{99}'";
+    '{2000-01-01}', '{99}', '{3000-01-01}'";
 
 /// A ready backlog in the queue that is asked for, another beside it, jobs that wait for their limit, and as many jobs
 /// scheduled ahead.
