@@ -10,6 +10,9 @@ const [first, second] = numbers.map(Number);
 const say = (event) => console.log(JSON.stringify(event));
 const secondsSince = (started) => (performance.now() - started) / 1000;
 
+/** The first jobs of each client are not counted: they find the worker still starting and the statements unprepared. */
+const warmUp = 20;
+
 /** A job that does nothing; its JSON has about 106 bytes. */
 const nothing = (number) => ({ number, filler: "x".repeat(80) });
 
@@ -22,13 +25,21 @@ async function fill(rival, jobs, batch) {
   say({ event: "filled", jobs, seconds: secondsSince(started) });
 }
 
-async function enqueue(rival, clients, seconds) {
-  const started = performance.now();
+/** Enqueues one job after the other for each of so many clients, while `more(done)` says so. */
+async function fromClients(rival, clients, more) {
   let jobs = 0;
   const client = async () => {
-    for (; secondsSince(started) < seconds; jobs += 1) await rival.one(nothing(jobs));
+    for (let done = 0; more(done); done += 1, jobs += 1) await rival.one(nothing(done));
   };
   await Promise.all(Array.from({ length: clients }, client));
+  return jobs;
+}
+
+async function enqueue(rival, clients, seconds) {
+  // Connections are made, and statements prepared, before the clock starts.
+  await fromClients(rival, clients, (done) => done < warmUp);
+  const started = performance.now();
+  const jobs = await fromClients(rival, clients, () => secondsSince(started) < seconds);
   say({ event: "enqueued", jobs, seconds: secondsSince(started) });
 }
 
@@ -46,8 +57,6 @@ async function work(rival, jobs) {
 async function pickup(rival, samples) {
   let begun = () => {};
   await rival.work(() => begun(performance.now()));
-  // The first ones find the worker still starting and the statements unprepared.
-  const warmUp = 20;
   const ms = [];
   for (let number = 0; number < samples + warmUp; number += 1) {
     const begins = new Promise((resolve) => (begun = resolve));

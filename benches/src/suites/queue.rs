@@ -130,7 +130,8 @@ async fn ours(plan: &Plan, server: &Server, report: &mut Report) -> Result<()> {
 /// The parts that rivals can be compared in. One that fails is named and left out.
 async fn theirs(plan: &Plan, server: &Server, rivals: &[Installed], report: &mut Report) {
     for part in [Part::Drain, Part::Enqueue, Part::Loop, Part::Pickup] {
-        if !plan.includes(part) {
+        // The picture of growth shows the fastest, so it has to know them.
+        if !plan.includes(part) && !(part == Part::Drain && plan.includes(Part::Growth)) {
             continue;
         }
         for rival in rivals {

@@ -57,6 +57,9 @@ pub trait Rival: Clone + Send + Sync + 'static {
     fn work(self) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// The first jobs of each client are not counted: they find the worker still starting and the statements unprepared.
+const WARM_UP: usize = 20;
+
 /// Jobs run so far, and after how many of them to say so.
 static RAN: AtomicUsize = AtomicUsize::new(0);
 static TARGET: AtomicUsize = AtomicUsize::new(0);
@@ -92,7 +95,9 @@ async fn main() -> Result<()> {
 
 async fn act<R: Rival>(action: &str, numbers: &[usize]) -> Result<()> {
     let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
-    let pool = PgPoolOptions::new().max_connections(R::CONNECTIONS).connect(&url).await?;
+    // Not tested before each use, which would double the way of each statement; ours are not either.
+    let options = PgPoolOptions::new().max_connections(R::CONNECTIONS).test_before_acquire(false);
+    let pool = options.connect(&url).await?;
     if action == "setup" {
         R::setup(pool).await?;
         say(&json!({"event": "ready"}));
@@ -118,12 +123,27 @@ async fn fill<R: Rival>(rival: &R, jobs: usize, batch: usize) -> Result<()> {
 }
 
 async fn enqueue<R: Rival>(rival: &R, clients: usize, span: Duration) -> Result<()> {
+    // Connections are made, and statements prepared, before the clock starts.
+    from_tasks(rival, clients, |done, _| done < WARM_UP).await?;
     let started = Instant::now();
+    let jobs = from_tasks(rival, clients, move |_, began| began.elapsed() < span).await?;
+    say(&json!({"event": "enqueued", "jobs": jobs, "seconds": started.elapsed().as_secs_f64()}));
+    Ok(())
+}
+
+/// Enqueues one job after the other from each of so many tasks, while `more` says so; it is told how many the task has
+/// enqueued and when all began. Answers how many jobs.
+async fn from_tasks<R: Rival>(
+    rival: &R,
+    clients: usize,
+    more: impl Fn(usize, Instant) -> bool + Copy + Send + 'static,
+) -> Result<usize> {
+    let began = Instant::now();
     let client = |_| {
         let rival = rival.clone();
         tokio::spawn(async move {
             let mut done = 0;
-            while started.elapsed() < span {
+            while more(done, began) {
                 rival.one(Nothing::new(done)).await?;
                 done += 1;
             }
@@ -134,8 +154,7 @@ async fn enqueue<R: Rival>(rival: &R, clients: usize, span: Duration) -> Result<
     for client in (0..clients).map(client).collect::<Vec<_>>() {
         jobs += client.await??;
     }
-    say(&json!({"event": "enqueued", "jobs": jobs, "seconds": started.elapsed().as_secs_f64()}));
-    Ok(())
+    Ok(jobs)
 }
 
 async fn work<R: Rival>(rival: R, jobs: usize) -> Result<()> {
@@ -154,14 +173,12 @@ async fn pickup<R: Rival>(rival: R, samples: usize) -> Result<()> {
     let (sender, mut begun) = mpsc::unbounded_channel();
     BEGUN.set(sender).expect("it is set once");
     tokio::spawn(rival.clone().work());
-    // The first ones find the worker still starting and the statements unprepared.
-    let warm_up = 20;
     let mut waits = Vec::with_capacity(samples);
-    for number in 0..samples + warm_up {
+    for number in 0..samples + WARM_UP {
         rival.one(Nothing::new(number)).await?;
         let enqueued = Instant::now();
         let begun = begun.recv().await.context("the worker is gone")?;
-        if number >= warm_up {
+        if number >= WARM_UP {
             waits.push(begun.saturating_duration_since(enqueued).as_secs_f64() * 1_000.0);
         }
         // 3 to 19 ms, so that no poll is met in step.

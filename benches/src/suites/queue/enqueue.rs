@@ -12,6 +12,9 @@ use super::{CLIENTS, DRAINED, Plan, fill};
 use crate::report::Report;
 use crate::server::{Database, Server};
 
+/// The first jobs of a task find connections still to be made and statements unprepared.
+pub(super) const WARM_UP: usize = 20;
+
 /// What the tasks of one process share to enqueue a job at a time.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -53,12 +56,13 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
 
 async fn one_by_one(database: &Database, tasks: usize, span: Duration) -> Result<f64> {
     let client = Arc::new(Client::new(database, tasks).await?);
-    let started = Instant::now();
-    let done = from_tasks(&client, tasks, span, || {}).await?;
-    Ok(done as f64 / started.elapsed().as_secs_f64())
+    let (done, took) = from_tasks(&client, tasks, span, || {}).await?;
+    Ok(done as f64 / took.as_secs_f64())
 }
 
-/// Enqueues from so many tasks for a while, calling `after` after each job; answers how many jobs.
+/// Enqueues from so many tasks for a while, calling `after` after each job; answers how many jobs, and how long it took.
+///
+/// The first [`WARM_UP`] of each task come before the clock, and are not counted.
 ///
 /// # Errors
 /// When the database fails.
@@ -67,13 +71,26 @@ pub(super) async fn from_tasks(
     tasks: usize,
     span: Duration,
     after: impl Fn() + Clone + Send + 'static,
-) -> Result<usize> {
+) -> Result<(usize, Duration)> {
+    enqueue_while(client, tasks, |done, _| done < WARM_UP, after.clone()).await?;
     let started = Instant::now();
+    let done = enqueue_while(client, tasks, move |_, began| began.elapsed() < span, after).await?;
+    Ok((done, started.elapsed()))
+}
+
+/// Enqueues from each task while `more` says so; it is told how many the task has enqueued and when all began.
+async fn enqueue_while(
+    client: &Arc<Client>,
+    tasks: usize,
+    more: impl Fn(usize, Instant) -> bool + Copy + Send + 'static,
+    after: impl Fn() + Clone + Send + 'static,
+) -> Result<usize> {
+    let began = Instant::now();
     let task = |_| {
         let (client, after) = (client.clone(), after.clone());
         tokio::spawn(async move {
             let mut done = 0;
-            while started.elapsed() < span {
+            while more(done, began) {
                 client.one(Nothing::job(done)?).await?;
                 after();
                 done += 1;

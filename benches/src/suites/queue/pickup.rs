@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use queue::Notifier;
 use tokio::sync::mpsc;
 
-use super::enqueue::Client;
+use super::enqueue::{Client, WARM_UP};
 use super::job::{Nothing, Probe, QUEUE, Worker};
 use crate::percentile::Durations;
 use crate::report::Report;
@@ -14,9 +14,6 @@ use crate::server::Server;
 
 /// Jobs that are measured.
 pub(super) const SAMPLES: usize = 500;
-
-/// The first ones find the worker still starting and the statements unprepared.
-const WARM_UP: usize = 20;
 
 /// Adds `queue.pickup_p50_ms` and `queue.pickup_p99_ms`.
 pub(super) async fn measure(server: &Server, report: &mut Report) -> Result<()> {

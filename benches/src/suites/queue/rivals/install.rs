@@ -67,7 +67,7 @@ async fn node() -> Result<(PathBuf, PathBuf)> {
     }
     let mut npm = Command::new("npm");
     // The package of Node.js is for one system only, and npm itself may run on an older Node.js.
-    npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
     run(npm, "npm ci").await?;
     let own = NODE.iter().map(|name| folder.join("node_modules").join(name).join("bin/node"));
     Ok((own.into_iter().find(|path| path.exists()).unwrap_or_else(|| "node".into()), folder))
