@@ -33,7 +33,7 @@ pub(super) async fn measure(plan: &Plan, server: &Server, rivals: &[Installed], 
     }
     let mut lines = vec![ours];
     for rival in fastest(rivals, report).into_iter().take(RIVALS) {
-        let mut line = Line { name: rival.name().to_owned(), points: Vec::new() };
+        let mut line = Line { name: rival.title(), points: Vec::new() };
         for backlog in backlogs() {
             if let Err(error) = grow(plan, server, rival, backlog, report, &mut line).await {
                 report.skip(&format!("growth of {} at {backlog}", rival.name()), &format!("{error:#}"));

@@ -83,6 +83,11 @@ impl Installed {
         self.rival.name
     }
 
+    /// Its name with its language: two of them differ in a single character.
+    pub(super) fn title(&self) -> String {
+        format!("{} ({:?})", self.rival.name, self.rival.language)
+    }
+
     /// Adds its figures of this part.
     ///
     /// # Errors
