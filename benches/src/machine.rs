@@ -16,13 +16,16 @@ pub(crate) struct Machine {
     cpu: String,
     kernel: String,
     postgresql: String,
+    /// Of the last one, five and fifteen minutes before the first measurement: above 0.1, others were at work as well.
+    load_before: String,
     settings: &'static [&'static str],
 }
 
 impl Machine {
-    /// This machine, with the PostgreSQL that the suites start.
+    /// This machine, before anything is measured, with the PostgreSQL that the suites start.
     pub(crate) async fn this() -> Result<Machine> {
-        let server = Server::start().await?;
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let server = Server::bare(&[]).await?;
         let postgresql = sqlx::query_scalar("show server_version").fetch_one(&server.pool(1).await?).await?;
         Ok(Machine {
             cores: std::thread::available_parallelism()?.get(),
@@ -30,6 +33,7 @@ impl Machine {
             cpu: field("/proc/cpuinfo", "model name"),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             postgresql,
+            load_before: load.split(' ').take(3).collect::<Vec<_>>().join(" "),
             settings: &SETTINGS,
         })
     }
@@ -45,6 +49,7 @@ fn field(path: &str, name: &str) -> String {
 impl fmt::Display for Machine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{} cores of {}, {} MiB, Linux {}", self.cores, self.cpu, self.memory_mib, self.kernel)?;
-        writeln!(out, "PostgreSQL {} with {}", self.postgresql, self.settings.join(", "))
+        writeln!(out, "PostgreSQL {} with {}", self.postgresql, self.settings.join(", "))?;
+        writeln!(out, "load average before: {}", self.load_before)
     }
 }

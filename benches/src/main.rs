@@ -7,6 +7,7 @@ mod cpu;
 mod load;
 mod machine;
 mod percentile;
+mod plot;
 mod report;
 mod roles;
 mod server;
@@ -20,6 +21,7 @@ use clap::{Parser, ValueEnum};
 
 use machine::Machine;
 use report::Report;
+use suites::queue::{Part, Plan};
 
 /// Measures the service and prints a table.
 #[derive(Debug, Parser)]
@@ -29,9 +31,15 @@ struct Arguments {
     /// Smaller amounts: the whole run ends within a minute, and its figures say less.
     #[arg(long)]
     quick: bool,
-    /// Measures the rivals as well.
+    /// Measures the queue's rivals as well; they are got from their registries and built first.
     #[arg(long)]
     rivals: bool,
+    /// Only this part of the queue suite; may be given several times.
+    #[arg(long, value_name = "PART")]
+    only: Vec<Part>,
+    /// Also prints what the queue's write-ahead log consists of.
+    #[arg(long)]
+    wal_split: bool,
     /// Also writes machine and results to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -57,12 +65,19 @@ impl Suite {
     }
 }
 
+impl Arguments {
+    fn queue_plan(&self) -> Plan {
+        Plan { quick: self.quick, rivals: self.rivals, only: self.only.clone(), wal_split: self.wal_split }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let machine = Machine::this().await?;
     let mut report = Report::default();
     if arguments.suite.includes(Suite::Queue) {
-        suites::queue::run(arguments.quick, &mut report).await.context("suite queue")?;
+        suites::queue::run(&arguments.queue_plan(), &mut report).await.context("suite queue")?;
     }
     if arguments.suite.includes(Suite::Ledger) {
         suites::ledger::run(arguments.quick, &mut report).await.context("suite ledger")?;
@@ -73,13 +88,7 @@ async fn main() -> Result<()> {
     if arguments.suite.includes(Suite::Events) {
         suites::events::run(arguments.quick, &mut report).await.context("suite events")?;
     }
-    let machine = Machine::this().await?;
     print!("{machine}{report}");
-    if arguments.rivals {
-        println!(
-            "--rivals: the rivals are not part of this program yet; the last figures of each are in docs/BENCHMARKS.md"
-        );
-    }
     if let Some(path) = arguments.json {
         std::fs::write(&path, report.json(&machine)).with_context(|| format!("writing {}", path.display()))?;
     }

@@ -1,117 +1,144 @@
-//! Jobs: enqueued one by one and in bulk, and drained by one worker process.
+//! Jobs: enqueued, drained, picked up, and what each costs; beside the rivals if asked.
+//!
+//! Each file below measures one thing, on a database of its own that the others never saw.
 
-use std::time::{Duration, Instant};
+mod drain;
+mod enqueue;
+mod fill;
+mod full_loop;
+mod growth;
+mod idle;
+mod job;
+mod pickup;
+mod rivals;
+mod snapshot;
+mod variants;
+mod wal;
 
-use anyhow::{Result, ensure};
-use queue::backend::ConsumerConfig;
-use queue::{Job, JobContext, JobError, NewJob, Registry, enqueue};
-use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
-use tokio::sync::oneshot;
-use workers::child::{self, ChildConfig};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
 
 use crate::report::Report;
 use crate::server::Server;
+use rivals::Installed;
 
-/// Jobs in a statement where they are enqueued in bulk.
-const BULK: usize = 1_000;
-
-/// Jobs that wait for the worker when its clock starts.
+/// Jobs that a plain drain finds.
 const DRAINED: usize = 100_000;
 
-/// Runs at once in the worker that drains.
-const DRAIN_CONCURRENCY: usize = 64;
+/// Clients that enqueue one job at a time.
+const CLIENTS: usize = 8;
 
-/// A job that does nothing, about as large as those of the comparison.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Nothing {
-    number: usize,
-    filler: String,
+/// What to measure, and how long.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Smaller amounts, one repetition.
+    pub(crate) quick: bool,
+    /// The rivals as well.
+    pub(crate) rivals: bool,
+    /// Only these parts; all if there are none.
+    pub(crate) only: Vec<Part>,
+    /// Also prints what the write-ahead log consists of.
+    pub(crate) wal_split: bool,
 }
 
-impl Nothing {
-    fn new(number: usize) -> Nothing {
-        Nothing { number, filler: "x".repeat(80) }
+/// One part of the suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// `queue.drain`.
+    Drain,
+    /// `queue.enqueue_…`.
+    Enqueue,
+    /// `queue.full_loop`.
+    Loop,
+    /// `queue.pickup_…`.
+    Pickup,
+    /// `queue.drain_…`, but for the held snapshot.
+    Variants,
+    /// `queue.drain_held_snapshot`.
+    Snapshot,
+    /// `queue.wal_bytes`.
+    Wal,
+    /// `queue.idle_statements`.
+    Idle,
+    /// `queue.growth.…`, with its plot.
+    Growth,
+}
+
+impl Plan {
+    fn includes(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// How often to repeat what a single measurement would leave to chance.
+    fn repetitions(&self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
+
+    /// How long clients enqueue.
+    fn enqueue_span(&self) -> Duration {
+        Duration::from_secs(if self.quick { 2 } else { 5 })
+    }
+
+    /// How long the full loop runs.
+    fn loop_span(&self) -> Duration {
+        Duration::from_secs(if self.quick { 5 } else { 20 })
     }
 }
 
-impl Job for Nothing {
-    const KIND: &'static str = "bench.nothing";
-    const QUEUE: &'static str = "bench";
-
-    async fn run(self, _ctx: &mut JobContext<'_>) -> Result<(), JobError> {
-        Ok(())
+/// Adds the figures whose names begin with `queue.`.
+pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
+    let rivals = if plan.rivals { rivals::install(report).await } else { Vec::new() };
+    let server = Server::bare(&[]).await?;
+    if [Part::Drain, Part::Variants, Part::Snapshot].iter().any(|part| plan.includes(*part)) {
+        drain::measure(plan, &server, report).await.context("queue.drain")?;
     }
-}
-
-/// Adds `queue.enqueue_one`, `queue.enqueue_one_8`, `queue.enqueue_bulk` and `queue.drain`.
-pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
-    let span = Duration::from_secs(if quick { 1 } else { 5 });
-    let server = Server::start().await?;
-    let pool = server.pool(8).await?;
-    server.settle().await?;
-    report.add("queue.enqueue_one", one_by_one(&pool, 1, span).await?, "jobs/s");
-    report.add("queue.enqueue_one_8", one_by_one(&pool, 8, span).await?, "jobs/s");
-    sqlx::query("truncate queue.job").execute(&pool).await?;
-    server.settle().await?;
-    report.add("queue.enqueue_bulk", in_bulk(&pool, DRAINED).await?, "jobs/s");
-    server.settle().await?;
-    report.add("queue.drain", drain(&server, &pool).await?, "jobs/s");
+    ours(plan, &server, report).await?;
+    theirs(plan, &server, &rivals, report).await;
+    if plan.includes(Part::Growth) {
+        growth::measure(plan, &server, &rivals, report).await.context("queue.growth")?;
+    }
     Ok(())
 }
 
-/// Jobs a second of one worker process that finds [`DRAINED`] of them waiting, from its start to the last one settled.
-async fn drain(server: &Server, pool: &PgPool) -> Result<f64> {
-    let registry = Registry::new().job::<Nothing>();
-    let mut consumer = ConsumerConfig::new(server.pool(8).await?, registry);
-    consumer.concurrency = DRAIN_CONCURRENCY;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let started = Instant::now();
-    let worker = tokio::spawn(child::run(ChildConfig::new(consumer), async move {
-        // The sender is dropped where the drain failed: that ends the worker as well.
-        let _ = stopped.await;
-    }));
-    while sqlx::query_scalar("select exists (select from queue.job)").fetch_one(pool).await? {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+async fn ours(plan: &Plan, server: &Server, report: &mut Report) -> Result<()> {
+    if plan.includes(Part::Enqueue) {
+        enqueue::measure(plan, server, report).await.context("queue.enqueue")?;
     }
-    let rate = DRAINED as f64 / started.elapsed().as_secs_f64();
-    drop(stop);
-    worker.await??;
-    let kept: i64 =
-        sqlx::query_scalar("select count(*) from queue.job_history where state = 4").fetch_one(pool).await?;
-    ensure!(kept == DRAINED as i64, "{kept} of {DRAINED} jobs succeeded");
-    Ok(rate)
+    if plan.includes(Part::Loop) {
+        full_loop::measure(plan, server, report).await.context("queue.full_loop")?;
+    }
+    if plan.includes(Part::Pickup) {
+        pickup::measure(server, report).await.context("queue.pickup")?;
+    }
+    if plan.includes(Part::Variants) {
+        variants::measure(plan, server, report).await.context("queue.drain_…")?;
+    }
+    if plan.includes(Part::Snapshot) {
+        snapshot::measure(plan, server, report).await.context("queue.drain_held_snapshot")?;
+    }
+    if plan.includes(Part::Wal) {
+        wal::measure(plan, server, report).await.context("queue.wal_bytes")?;
+    }
+    if plan.includes(Part::Idle) {
+        idle::measure(plan, report).await.context("queue.idle_statements")?;
+    }
+    Ok(())
 }
 
-/// Jobs a second from so many clients, each with one job in each commit.
-async fn one_by_one(pool: &PgPool, clients: usize, span: Duration) -> Result<f64> {
-    let started = Instant::now();
-    let client = |_| {
-        let pool = pool.clone();
-        tokio::spawn(async move {
-            let mut conn = pool.acquire().await?;
-            let mut done = 0;
-            while started.elapsed() < span {
-                enqueue(&mut conn, &[NewJob::of(&Nothing::new(done))?]).await?;
-                done += 1;
+/// The parts that rivals can be compared in. One that fails is named and left out.
+async fn theirs(plan: &Plan, server: &Server, rivals: &[Installed], report: &mut Report) {
+    for part in [Part::Drain, Part::Enqueue, Part::Loop, Part::Pickup] {
+        // The picture of growth shows the fastest, so it has to know them.
+        if !plan.includes(part) && !(part == Part::Drain && plan.includes(Part::Growth)) {
+            continue;
+        }
+        for rival in rivals {
+            if let Err(error) = rival.measure(part, plan, server, report).await {
+                report.skip(&format!("{part:?} of {}", rival.name()), &format!("{error:#}"));
             }
-            anyhow::Ok(done)
-        })
-    };
-    let mut done = 0;
-    for client in (0..clients).map(client).collect::<Vec<_>>() {
-        done += client.await??;
+        }
     }
-    Ok(done as f64 / started.elapsed().as_secs_f64())
-}
-
-/// Jobs a second from one client, [`BULK`] in each commit.
-async fn in_bulk(pool: &PgPool, count: usize) -> Result<f64> {
-    let mut conn = pool.acquire().await?;
-    let started = Instant::now();
-    for start in (0..count).step_by(BULK) {
-        let jobs: Result<Vec<_>, _> = (start..start + BULK).map(|number| NewJob::of(&Nothing::new(number))).collect();
-        enqueue(&mut conn, &jobs?).await?;
-    }
-    Ok(count as f64 / started.elapsed().as_secs_f64())
+    rivals::compare(rivals, report);
 }
