@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use queue::{NewJob, enqueue};
-use sqlx::PgPool;
+use queue::{Enqueuer, NewJob, Notifier};
 
 use super::job::Nothing;
 use super::{CLIENTS, DRAINED, Plan, fill};
@@ -18,24 +17,25 @@ pub(super) const WARM_UP: usize = 20;
 /// What the tasks of one process share to enqueue a job at a time.
 #[derive(Debug)]
 pub(super) struct Client {
-    pool: PgPool,
+    enqueuer: Enqueuer,
 }
 
 impl Client {
-    /// For so many tasks.
+    /// For any number of tasks.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(super) async fn new(database: &Database, tasks: usize) -> Result<Client> {
-        Ok(Client { pool: database.pool(u32::try_from(tasks)?).await? })
+    pub(super) async fn new(database: &Database) -> Result<Client> {
+        let notifier = Notifier::spawn(database.pool(1).await?);
+        Ok(Client { enqueuer: Enqueuer::spawn(database.pool(2).await?, notifier) })
     }
 
-    /// Enqueues one job; it is committed when this returns. The one place that says how.
+    /// Enqueues one job; it is committed when this returns, and the workers have been told. The one place that says how.
     ///
     /// # Errors
     /// When the database fails.
     pub(super) async fn one(&self, job: NewJob) -> Result<()> {
-        enqueue(&mut *self.pool.acquire().await?, &[job]).await?;
+        self.enqueuer.enqueue(job).await?;
         Ok(())
     }
 }
@@ -55,26 +55,21 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
 }
 
 async fn one_by_one(database: &Database, tasks: usize, span: Duration) -> Result<f64> {
-    let client = Arc::new(Client::new(database, tasks).await?);
-    let (done, took) = from_tasks(&client, tasks, span, || {}).await?;
+    let client = Arc::new(Client::new(database).await?);
+    let (done, took) = from_tasks(&client, tasks, span).await?;
     Ok(done as f64 / took.as_secs_f64())
 }
 
-/// Enqueues from so many tasks for a while, calling `after` after each job; answers how many jobs, and how long it took.
+/// Enqueues from so many tasks for a while; answers how many jobs, and how long it took.
 ///
 /// The first [`WARM_UP`] of each task come before the clock, and are not counted.
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn from_tasks(
-    client: &Arc<Client>,
-    tasks: usize,
-    span: Duration,
-    after: impl Fn() + Clone + Send + 'static,
-) -> Result<(usize, Duration)> {
-    enqueue_while(client, tasks, |done, _| done < WARM_UP, after.clone()).await?;
+pub(super) async fn from_tasks(client: &Arc<Client>, tasks: usize, span: Duration) -> Result<(usize, Duration)> {
+    enqueue_while(client, tasks, |done, _| done < WARM_UP).await?;
     let started = Instant::now();
-    let done = enqueue_while(client, tasks, move |_, began| began.elapsed() < span, after).await?;
+    let done = enqueue_while(client, tasks, move |_, began| began.elapsed() < span).await?;
     Ok((done, started.elapsed()))
 }
 
@@ -83,16 +78,14 @@ async fn enqueue_while(
     client: &Arc<Client>,
     tasks: usize,
     more: impl Fn(usize, Instant) -> bool + Copy + Send + 'static,
-    after: impl Fn() + Clone + Send + 'static,
 ) -> Result<usize> {
     let began = Instant::now();
     let task = |_| {
-        let (client, after) = (client.clone(), after.clone());
+        let client = client.clone();
         tokio::spawn(async move {
             let mut done = 0;
             while more(done, began) {
                 client.one(Nothing::job(done)?).await?;
-                after();
                 done += 1;
             }
             anyhow::Ok(done)

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use queue::Notifier;
 
 use super::enqueue::{Client, from_tasks};
-use super::job::{Probe, QUEUE, Worker};
+use super::job::{Probe, Worker};
 use super::{CLIENTS, Plan};
 use crate::report::Report;
 use crate::server::Server;
@@ -20,11 +19,10 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     let database = server.fresh_of_ours().await?;
     database.settle().await?;
     let worker = Worker::start(&database, Probe::default()).await?;
-    let client = Arc::new(Client::new(&database, CLIENTS).await?);
-    let notifier = Notifier::spawn(database.pool(1).await?);
+    let client = Arc::new(Client::new(&database).await?);
     let looker = database.pool(1).await?;
     tokio::time::sleep(WARM_UP).await;
-    let (enqueued, took) = from_tasks(&client, CLIENTS, plan.loop_span(), move || notifier.wake(QUEUE)).await?;
+    let (enqueued, took) = from_tasks(&client, CLIENTS, plan.loop_span()).await?;
     let left: i64 = sqlx::query_scalar("select count(*) from queue.job").fetch_one(&looker).await?;
     worker.stop().await?;
     let dead = database.number("select count(*) from queue.dead_job").await?;

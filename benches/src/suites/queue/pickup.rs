@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use queue::Notifier;
+use queue::{Notifier, enqueue};
 use tokio::sync::mpsc;
 
-use super::enqueue::{Client, WARM_UP};
+use super::enqueue::WARM_UP;
 use super::job::{Nothing, Probe, QUEUE, Worker};
 use crate::percentile::Durations;
 use crate::report::Report;
@@ -21,11 +21,11 @@ pub(super) async fn measure(server: &Server, report: &mut Report) -> Result<()> 
     database.settle().await?;
     let (sender, mut begun) = mpsc::unbounded_channel();
     let worker = Worker::start(&database, Probe::each(sender)).await?;
-    let client = Client::new(&database, 1).await?;
+    let pool = database.pool(1).await?;
     let notifier = Notifier::spawn(database.pool(1).await?);
     let mut waits = Durations::default();
     for number in 0..SAMPLES + WARM_UP {
-        client.one(Nothing::job(number)?).await?;
+        enqueue(&mut *pool.acquire().await?, &[Nothing::job(number)?]).await?;
         let enqueued = Instant::now();
         notifier.wake(QUEUE);
         let begun = begun.recv().await.context("the worker is gone")?;
