@@ -91,6 +91,8 @@ pub(crate) struct Shared {
     pub(crate) fetch: Arc<Notify>,
     /// Tells the promoting task that something was scheduled.
     promote: Notify,
+    /// Tells the firing task that a schedule was changed.
+    schedules: Notify,
     pub(crate) outcomes: mpsc::UnboundedSender<Outcome>,
     lease: watch::Sender<Option<Arc<Generation>>>,
     /// Since when heartbeats have not failed; none before the first. Who has just come back from an outage may not call
@@ -119,6 +121,7 @@ impl Consumer {
         tasks.spawn(fetch::run(shared.clone(), options.clone()));
         tasks.spawn(flush::run(shared.clone(), options.clone(), receiver));
         tasks.spawn(upkeep::promote_all(shared.clone(), options.clone()));
+        tasks.spawn(upkeep::fire_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::rescue_all(shared.clone(), options.clone()));
         tasks.spawn(listen::run(shared.clone(), options));
         Consumer { shared, tasks }
@@ -180,6 +183,7 @@ impl Shared {
             lanes,
             fetch,
             promote: Notify::new(),
+            schedules: Notify::new(),
             outcomes,
             lease: watch::Sender::new(None),
             steady_since: Mutex::new(None),

@@ -1,5 +1,6 @@
 //! What a running job sees of the queue.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub struct JobContext<'a> {
     pub(crate) states: &'a States,
     pub(crate) result: Option<String>,
     /// The queues that follow-up jobs went to, to be woken after the commit.
-    pub(crate) follow_ups: HashSet<&'static str>,
+    pub(crate) follow_ups: HashSet<Cow<'static, str>>,
 }
 
 impl JobContext<'_> {
@@ -73,7 +74,7 @@ impl JobContext<'_> {
     /// # Errors
     /// As [`enqueue`](crate::enqueue).
     pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued, EnqueueError> {
-        let queue = job.queue;
+        let queue = job.queue.clone();
         let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?;
         self.follow_ups.insert(queue);
         Ok(enqueued[0])

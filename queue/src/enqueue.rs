@@ -1,5 +1,6 @@
 //! Puts jobs in their queues, in the caller's transaction.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -95,8 +96,8 @@ async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<U
         "src/enqueue.sql",
         &jobs.iter().map(|job| job.shard).collect::<Vec<_>>(),
         &jobs.iter().map(|job| job.id).collect::<Vec<_>>(),
-        &jobs.iter().map(|job| job.queue).collect::<Vec<_>>() as &[&str],
-        &jobs.iter().map(|job| job.kind).collect::<Vec<_>>() as &[&str],
+        &jobs.iter().map(|job| job.queue.as_ref()).collect::<Vec<_>>() as &[&str],
+        &jobs.iter().map(|job| job.kind.as_ref()).collect::<Vec<_>>() as &[&str],
         &jobs.iter().map(|job| job.priority.rank()).collect::<Vec<_>>(),
         &jobs.iter().map(|job| job.max_attempts as i16).collect::<Vec<_>>(),
         &jobs.iter().map(delay).collect::<Vec<_>>(),
@@ -141,11 +142,11 @@ async fn find_existing(conn: &mut PgConnection, jobs: &[NewJob], open: &[usize])
 
 /// Counts what was created; the caller may still roll back, which the metric's help says.
 fn count(jobs: &[NewJob], answers: &[Enqueued]) {
-    let mut created: HashMap<&'static str, u64> = HashMap::new();
+    let mut created: HashMap<&Cow<'static, str>, u64> = HashMap::new();
     for (job, answer) in jobs.iter().zip(answers) {
-        *created.entry(job.kind).or_default() += u64::from(answer.created);
+        *created.entry(&job.kind).or_default() += u64::from(answer.created);
     }
     for (kind, number) in created {
-        metrics::counter!(JOBS_ENQUEUED.name, "kind" => kind).increment(number);
+        metrics::counter!(JOBS_ENQUEUED.name, "kind" => kind.clone()).increment(number);
     }
 }

@@ -1,5 +1,6 @@
 //! A job that is about to be enqueued.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -27,9 +28,9 @@ pub struct NewJob {
     /// Its id: a fresh UUIDv7, unless [`NewJob::id`] chose one.
     pub id: Uuid,
     /// The kind's name.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The queue that it goes to.
-    pub queue: &'static str,
+    pub queue: Cow<'static, str>,
     pub(crate) shard: i16,
     pub(crate) priority: Priority,
     pub(crate) max_attempts: u16,
@@ -78,8 +79,8 @@ impl NewJob {
         }
         Ok(NewJob {
             id: Uuid::now_v7(),
-            kind,
-            queue,
+            kind: kind.into(),
+            queue: queue.into(),
             shard: 0,
             priority,
             max_attempts: retry.attempts(),
@@ -89,6 +90,29 @@ impl NewJob {
             trace: None,
             payload,
         })
+    }
+
+    /// A job as it is stored with a schedule, of a kind and a queue that are known by name only.
+    pub(crate) fn stored(
+        (kind, queue): (String, String),
+        shard: i16,
+        priority: Priority,
+        max_attempts: u16,
+        payload: String,
+    ) -> NewJob {
+        NewJob {
+            id: Uuid::now_v7(),
+            kind: kind.into(),
+            queue: queue.into(),
+            shard,
+            priority,
+            max_attempts,
+            due: Due::In(Duration::ZERO),
+            unique: None,
+            actor: None,
+            trace: None,
+            payload,
+        }
     }
 
     /// With an id of the caller's choice; while a job of this id is live, another is not created.
@@ -132,7 +156,7 @@ impl NewJob {
         // The kind's length first, so that no kind and key together look like another kind and key.
         let mut hash = Sha256::new();
         hash.update((self.kind.len() as u64).to_be_bytes());
-        hash.update(self.kind);
+        hash.update(self.kind.as_ref());
         hash.update(key.as_ref());
         self.unique = Some((hash.finalize()[..16].to_vec(), unique));
         self

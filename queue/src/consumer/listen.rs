@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::Shared;
 use crate::notify::CHANNEL;
+use crate::schedule::CHANGED;
 
 /// The wait after a failure; meanwhile polling finds the jobs.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -35,6 +36,10 @@ async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> 
     shared.hint_all();
     // None says that the connection was lost, and messages with it.
     while let Some(message) = listener.try_recv().await? {
+        if message.payload() == CHANGED {
+            shared.schedules.notify_one();
+            continue;
+        }
         shared.hint(std::iter::once(message.payload()));
         shared.promote.notify_one();
     }
