@@ -48,8 +48,8 @@ use spec::{Spec, parse_zone};
 pub(crate) use declare::declare_all;
 pub use declare::{Declared, declare};
 pub(crate) use fire::{fire_due, forget_ticks};
-pub use manage::{Change, change, create, pause, remove, resume, revert, run_now};
 pub(crate) use manage::CHANGED;
+pub use manage::{Change, change, create, pause, remove, resume, revert, run_now};
 pub use spec::SpecError;
 pub use view::{ScheduleView, TickOutcome, TickView, get, list, ticks};
 

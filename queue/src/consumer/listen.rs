@@ -32,8 +32,9 @@ async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> 
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
-    // What was enqueued while nobody listened.
+    // What was enqueued or changed while nobody listened.
     shared.hint_all();
+    shared.schedules.notify_one();
     // None says that the connection was lost, and messages with it.
     while let Some(message) = listener.try_recv().await? {
         if message.payload() == CHANGED {

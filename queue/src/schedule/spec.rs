@@ -101,9 +101,7 @@ impl Spec {
     /// The first tick after this time; none when there is none before the year 2101.
     pub(crate) fn next_after(&self, zone: Tz, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.form {
-            Form::Every(seconds) => {
-                DateTime::from_timestamp((after.timestamp().div_euclid(*seconds) + 1) * seconds, 0)
-            }
+            Form::Every(seconds) => DateTime::from_timestamp((after.timestamp().div_euclid(*seconds) + 1) * seconds, 0),
             // In every hour there is: what counts is the time that passes, so the clock's jumps move nothing.
             Form::Cron(cron) if cron.is_every_hour() => next_each(zone, after, |local| cron.next_local(local)),
             // At hours of the day: each happens once on each day, also where the clock jumps.

@@ -45,10 +45,7 @@ fn a_doubled_local_time_ticks_the_first_time() {
     assert_eq!(autumn("30 1 * * *"), ["25 01:30 +01:00"]);
     assert_eq!(autumn("0,30 1 * * *"), ["25 01:00 +01:00", "25 01:30 +01:00"]);
     assert_eq!(ticks("30 1 * * *", "America/New_York", "2026-11-01 00:00", "2026-11-02 00:00"), ["01 01:30 -04:00"]);
-    assert_eq!(
-        ticks("45 1 * * *", "Australia/Lord_Howe", "2026-04-05 00:00", "2026-04-06 00:00"),
-        ["05 01:45 +11:00"]
-    );
+    assert_eq!(ticks("45 1 * * *", "Australia/Lord_Howe", "2026-04-05 00:00", "2026-04-06 00:00"), ["05 01:45 +11:00"]);
 }
 
 #[test]
@@ -63,7 +60,14 @@ fn a_spec_of_every_hour_keeps_the_pace_of_time() {
     );
     assert_eq!(
         ticks("*/15 * * * *", "Australia/Lord_Howe", "2026-04-05 01:15", "2026-04-05 02:15"),
-        ["05 01:15 +11:00", "05 01:30 +11:00", "05 01:45 +11:00", "05 01:30 +10:30", "05 01:45 +10:30", "05 02:00 +10:30"]
+        [
+            "05 01:15 +11:00",
+            "05 01:30 +11:00",
+            "05 01:45 +11:00",
+            "05 01:30 +10:30",
+            "05 01:45 +10:30",
+            "05 02:00 +10:30"
+        ]
     );
     assert_eq!(ticks("@every 20m", "Europe/London", "2026-03-29 00:00", "2026-03-29 03:00").len(), 6, "two hours");
 }
@@ -87,11 +91,9 @@ fn days_are_those_of_unix() {
 
 #[test]
 fn what_makes_no_spec_is_refused_by_name() {
-    let field = |field, value: &str| move |error: &SpecError| {
-        matches!(error, SpecError::Field { field: f, value: v, .. } if *f == field && v == value)
-    };
-    type Check<'a> = Box<dyn Fn(&SpecError) -> bool + 'a>;
-    let table: Vec<(&str, Check<'_>)> = vec![
+    let field = |field, value: &'static str| move |error: &SpecError| matches!(error, SpecError::Field { field: f, value: v, .. } if *f == field && v == value);
+    type Check = Box<dyn Fn(&SpecError) -> bool>;
+    let table: Vec<(&str, Check)> = vec![
         ("", Box::new(|error| *error == SpecError::FieldCount(0))),
         ("* * * *", Box::new(|error| *error == SpecError::FieldCount(4))),
         ("0 0 0 1 1 * 2030", Box::new(|error| *error == SpecError::FieldCount(7))),
@@ -194,16 +196,13 @@ fn field(min: u32, max: u32) -> impl Strategy<Value = (String, BTreeSet<u32>)> {
         (format!("{first}-{last}/{step}"), (first..=last).step_by(step as usize).collect())
     });
     let star = Just(("*".to_owned(), (min..=max).collect()));
-    let steps = (1..=max.min(20)).prop_map(move |step| {
-        (format!("*/{step}"), (min..=max).step_by(step as usize).collect::<BTreeSet<u32>>())
-    });
+    let steps = (1..=max.min(20))
+        .prop_map(move |step| (format!("*/{step}"), (min..=max).step_by(step as usize).collect::<BTreeSet<u32>>()));
     prop_oneof![2 => star, 3 => list, 2 => range, 1 => steps]
 }
 
 fn fields() -> impl Strategy<Value = Fields> {
-    let mostly = |field: BoxedStrategy<(String, BTreeSet<u32>)>, min: u32, max: u32| {
-        prop_oneof![3 => Just(("*".to_owned(), (min..=max).collect())), 1 => field]
-    };
+    let mostly = |field: BoxedStrategy<(String, BTreeSet<u32>)>, min: u32, max: u32| prop_oneof![3 => Just(("*".to_owned(), (min..=max).collect())), 1 => field];
     let weekday = field(0, 7).prop_map(|(text, set)| (text, set.into_iter().map(|day| day % 7).collect()));
     (
         field(0, 59),
@@ -232,8 +231,13 @@ impl Fields {
 
     /// Every tick of some days, found by looking at each minute.
     fn oracle(&self, zone: Tz, from: DateTime<Utc>, days: i64) -> BTreeSet<DateTime<Utc>> {
-        let minutes = (0..days * 1_440).map(|minute| from + TimeDelta::minutes(minute));
-        let seen: Vec<_> = minutes.map(|at| (at, at.with_timezone(&zone).naive_local())).collect();
+        // Clocks change at half hours of UTC, so the offset is asked for that often.
+        let half_hours = (0..days * 48).map(|half_hour| from + TimeDelta::minutes(30 * half_hour));
+        let minutes_of = |half_hour: DateTime<Utc>| {
+            let local = half_hour.with_timezone(&zone).naive_local();
+            (0..30).map(TimeDelta::minutes).map(move |passed| (half_hour + passed, local + passed))
+        };
+        let seen: Vec<_> = half_hours.flat_map(minutes_of).collect();
         if self.hour.1.len() == 24 {
             return seen.iter().filter(|(_, local)| self.matches(*local)).map(|(at, _)| *at).collect();
         }
@@ -287,7 +291,16 @@ proptest! {
 
 /// A spec whose ticks are from a second to a day apart, its zone, and a policy.
 fn schedule() -> impl Strategy<Value = (Spec, Tz, CatchUp)> {
-    let specs = ["@every 1s", "@every 7m", "* * * * *", "*/10 * * * * *", "30 1 * * *", "0 */2 * * *", "@hourly", "0 9 * * 1-5"];
+    let specs = [
+        "@every 1s",
+        "@every 7m",
+        "* * * * *",
+        "*/10 * * * * *",
+        "30 1 * * *",
+        "0 */2 * * *",
+        "@hourly",
+        "0 9 * * 1-5",
+    ];
     let catch_up = prop_oneof![Just(CatchUp::None), Just(CatchUp::Last), (1..20_u16).prop_map(CatchUp::All)];
     (0..specs.len(), 0..ZONES.len(), catch_up).prop_map(move |(spec, zone, catch_up)| {
         (specs[spec].parse().unwrap(), parse_zone(ZONES[zone]).unwrap(), catch_up)
