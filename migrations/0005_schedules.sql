@@ -38,7 +38,7 @@ comment on column queue.schedule.spec is 'When: five or six fields of cron, @eve
 comment on column queue.schedule.time_zone is 'The IANA name of the zone that the fields of cron are local times of';
 comment on column queue.schedule.catch_up is 'What becomes of ticks that nobody fired in time: none, last (the newest), all (the newest catch_up_max)';
 comment on column queue.schedule.catch_up_max is 'How many ticks that are due at once are fired; 1 unless catch_up is all';
-comment on column queue.schedule.overlap is 'While its last job is live, a tick makes another (allow), makes none (skip), or takes the place of one that has not begun (replace)';
+comment on column queue.schedule.overlap is 'While its last job is live, a tick makes another (allow), makes none (skip), or takes the place of one that does not run (replace)';
 comment on column queue.schedule.is_paused is 'Does not tick; resuming goes on with the next tick from then';
 comment on column queue.schedule.is_declared is 'Comes from code, rather than having been made at run time';
 comment on column queue.schedule.is_overridden is 'Was changed at run time: what the code declares is not applied any more';

@@ -86,7 +86,7 @@ pub enum Overlap {
     Allow,
     /// It makes none.
     Skip,
-    /// If the last job has not begun, it is cancelled and a new one made; if it runs, none is made.
+    /// If the last job waits, also for another attempt, it is cancelled and a new one made; if it runs, none is made.
     Replace,
 }
 

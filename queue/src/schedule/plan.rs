@@ -71,7 +71,7 @@ fn newest(
 pub(super) enum Previous {
     /// It has ended, or there was none.
     Gone,
-    /// It has not begun.
+    /// It waits for a worker, its time, or another attempt.
     Waiting,
     Running,
 }
