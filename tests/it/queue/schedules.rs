@@ -1,4 +1,4 @@
-//! Schedules tick once whoever fires them, catch up as they promise, and obey their operator.
+//! Schedules tick once whoever fires them (I9), catch up as they promise, and obey their operator.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use queue::inspect::JobState;
