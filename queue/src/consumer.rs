@@ -112,6 +112,8 @@ pub(crate) struct Shared {
     control: Notify,
     /// The kinds that are paused, as of the last heartbeat.
     paused_kinds: RwLock<HashSet<String>>,
+    /// Tells the firing task that a schedule was changed.
+    schedules: Notify,
     pub(crate) outcomes: mpsc::UnboundedSender<Outcome>,
     lease: watch::Sender<Option<Arc<Generation>>>,
     /// Since when heartbeats have not failed; none before the first. Who has just come back from an outage may not call
@@ -140,6 +142,7 @@ impl Consumer {
         tasks.spawn(fetch::run(shared.clone(), options.clone()));
         tasks.spawn(flush::run(shared.clone(), options.clone(), receiver));
         tasks.spawn(upkeep::promote_all(shared.clone(), options.clone()));
+        tasks.spawn(upkeep::fire_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::rescue_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::fold_all(shared.clone(), options.clone()));
         tasks.spawn(listen::run(shared.clone(), options));
@@ -212,6 +215,7 @@ impl Shared {
             rescue: Notify::new(),
             control: Notify::new(),
             paused_kinds: RwLock::default(),
+            schedules: Notify::new(),
             outcomes,
             lease: watch::Sender::new(None),
             steady_since: Mutex::new(None),

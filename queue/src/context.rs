@@ -1,5 +1,6 @@
 //! What a running job sees of the queue.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub struct JobContext<'a> {
     pub(crate) states: &'a States,
     pub(crate) result: Option<String>,
     /// The queues that follow-up jobs went to, to be woken after the commit.
-    pub(crate) follow_ups: HashSet<&'static str>,
+    pub(crate) follow_ups: HashSet<Cow<'static, str>>,
 }
 
 impl JobContext<'_> {
@@ -86,7 +87,7 @@ impl JobContext<'_> {
     /// # Errors
     /// As [`enqueue`](crate::enqueue).
     pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued, EnqueueError> {
-        let (queue, job) = (job.queue, job.parent(self.id()));
+        let (queue, job) = (job.queue.clone(), job.parent(self.id()));
         let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?;
         self.follow_ups.insert(queue);
         Ok(enqueued[0])

@@ -4,6 +4,7 @@ mod copy;
 mod group;
 mod unique;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -162,8 +163,8 @@ fn arguments(jobs: &[&NewJob]) -> Result<PgArguments, BoxError> {
     let mut all = PgArguments::default();
     all.add(each(jobs, |job| job.shard))?;
     all.add(each(jobs, |job| job.id))?;
-    all.add(each(jobs, |job| job.queue))?;
-    all.add(each(jobs, |job| job.kind))?;
+    all.add(each(jobs, |job| job.queue.as_ref()))?;
+    all.add(each(jobs, |job| job.kind.as_ref()))?;
     all.add(each(jobs, |job| job.priority.rank()))?;
     all.add(each(jobs, |job| job.max_attempts as i16))?;
     all.add(each(jobs, |job| job.due.delay_s()))?;
@@ -192,12 +193,12 @@ fn array_text(texts: &[String]) -> Option<String> {
 
 /// Counts what was created; the caller may still roll back, which the metric's help says.
 fn count(jobs: &[NewJob], answers: &[Enqueued]) {
-    let mut created: HashMap<&'static str, u64> = HashMap::new();
+    let mut created: HashMap<&Cow<'static, str>, u64> = HashMap::new();
     for (job, answer) in jobs.iter().zip(answers) {
-        *created.entry(job.kind).or_default() += u64::from(answer.created);
+        *created.entry(&job.kind).or_default() += u64::from(answer.created);
     }
     for (kind, number) in created {
-        metrics::counter!(JOBS_ENQUEUED.name, "kind" => kind).increment(number);
+        metrics::counter!(JOBS_ENQUEUED.name, "kind" => kind.clone()).increment(number);
     }
 }
 

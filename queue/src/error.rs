@@ -72,7 +72,7 @@ impl From<crate::EnqueueError> for JobError {
 }
 
 /// Whether any link of the error's chain blames the database's state rather than the statement.
-fn is_transient(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_transient(error: &(dyn Error + 'static)) -> bool {
     let mut link = Some(error);
     while let Some(error) = link {
         let blamed = match error.downcast_ref::<sqlx::Error>() {

@@ -59,6 +59,7 @@ pub mod backend;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;
+pub mod schedule;
 
 pub use batch::{Batch, Item};
 pub use context::JobContext;

@@ -72,9 +72,16 @@ pub(crate) const DATABASE_ERRORS: Metric = counter(
 );
 pub(crate) const IN_HAND: Metric =
     gauge("queue_jobs_in_hand", &["queue"], "Jobs claimed by this process and not settled yet.");
+pub(crate) const SCHEDULE_TICKS: Metric = counter(
+    "queue_schedule_ticks_total",
+    &["outcome"],
+    "Ticks of schedules by this process: fired, skipped, or missed (a run of missed ticks counts once).",
+);
+pub(crate) const SCHEDULE_LATE_SECONDS: Metric =
+    seconds("queue_schedule_late_seconds", &[], "From a tick being due to its job being enqueued.");
 
 /// All of them.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 15] = [
     JOBS_ENQUEUED,
     JOBS_CLAIMED,
     JOBS_SETTLED,
@@ -88,6 +95,8 @@ pub const METRICS: [Metric; 13] = [
     PROMOTED,
     DATABASE_ERRORS,
     IN_HAND,
+    SCHEDULE_TICKS,
+    SCHEDULE_LATE_SECONDS,
 ];
 
 /// Tells the installed recorder the type, unit and help of every metric; call it once, after installing it.

@@ -1,5 +1,6 @@
 //! A job that is about to be enqueued.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -45,9 +46,9 @@ pub struct NewJob {
     /// Its id: a fresh UUIDv7, unless [`NewJob::id`] chose one.
     pub id: Uuid,
     /// The kind's name.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The queue that it goes to.
-    pub queue: &'static str,
+    pub queue: Cow<'static, str>,
     pub(crate) fresh: Fresh,
     pub(crate) shard: i16,
     pub(crate) priority: Priority,
@@ -145,14 +146,35 @@ impl NewJob {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(EnqueueError::PayloadTooLarge { kind, bytes: payload.len() });
         }
-        Ok(NewJob {
+        Ok(NewJob::plain(kind.into(), queue.into(), priority, retry.attempts(), payload))
+    }
+
+    /// A job as it is stored with a schedule, of a kind and a queue that are known by name only.
+    pub(crate) fn stored(
+        (kind, queue): (String, String),
+        shard: i16,
+        priority: Priority,
+        max_attempts: u16,
+        payload: String,
+    ) -> NewJob {
+        NewJob::plain(kind.into(), queue.into(), priority, max_attempts, payload).shard(shard)
+    }
+
+    fn plain(
+        kind: Cow<'static, str>,
+        queue: Cow<'static, str>,
+        priority: Priority,
+        max_attempts: u16,
+        payload: String,
+    ) -> NewJob {
+        NewJob {
             id: Uuid::now_v7(),
             kind,
             queue,
             fresh: Fresh(AtomicBool::new(true)),
             shard: 0,
             priority,
-            max_attempts: retry.attempts(),
+            max_attempts,
             due: Due::In(Duration::ZERO),
             unique: None,
             actor: None,
@@ -163,7 +185,7 @@ impl NewJob {
             expires_at: None,
             waits_for: 0,
             payload,
-        })
+        }
     }
 
     /// With an id of the caller's choice; while a job of this id is live, another is not created.
@@ -207,7 +229,7 @@ impl NewJob {
         // The kind's length first, so that no kind and key together look like another kind and key.
         let mut hash = Sha256::new();
         hash.update((self.kind.len() as u64).to_be_bytes());
-        hash.update(self.kind);
+        hash.update(self.kind.as_ref());
         hash.update(key.as_ref());
         self.unique = Some((hash.finalize()[..16].to_vec(), unique));
         self

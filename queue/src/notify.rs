@@ -4,6 +4,7 @@
 //! for each job: one connection of this process sends what gathered, at most once every few milliseconds. A hint that
 //! is lost costs time, not work, since workers also poll.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const GAP: Duration = Duration::from_millis(2);
 /// A handle for waking workers; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Notifier {
-    queues: mpsc::UnboundedSender<&'static str>,
+    queues: mpsc::UnboundedSender<Cow<'static, str>>,
 }
 
 impl Notifier {
@@ -32,13 +33,13 @@ impl Notifier {
     }
 
     /// Wakes the workers of this queue; call it after the commit. Returns at once.
-    pub fn wake(&self, queue: &'static str) {
+    pub fn wake(&self, queue: impl Into<Cow<'static, str>>) {
         // The sender lives as long as any handle, so this fails only while the runtime shuts down.
-        let _ = self.queues.send(queue);
+        let _ = self.queues.send(queue.into());
     }
 }
 
-async fn send_all(pool: PgPool, mut queues: mpsc::UnboundedReceiver<&'static str>) {
+async fn send_all(pool: PgPool, mut queues: mpsc::UnboundedReceiver<Cow<'static, str>>) {
     // A hint need not wait for the disk: it is sent after the commit that it tells of.
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
     let options = options.options([("synchronous_commit", "off")]);
@@ -49,7 +50,7 @@ async fn send_all(pool: PgPool, mut queues: mpsc::UnboundedReceiver<&'static str
         while let Ok(more) = queues.try_recv() {
             names.insert(more);
         }
-        let names: Vec<&str> = names.into_iter().collect();
+        let names: Vec<&str> = names.iter().map(Cow::as_ref).collect();
         if let Err(error) = send(&own, &names).await {
             tracing::debug!(%error, "a wake-up was not sent; workers find the jobs by polling");
         }

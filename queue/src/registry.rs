@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::run::{RunKind, run_batch, run_single};
+use crate::schedule::Schedule;
 use crate::{BatchJob, Job, Limit, Retry};
 
 /// A kind, without its type.
@@ -42,6 +43,7 @@ pub struct Registry {
     kinds: HashMap<&'static str, Arc<Kind>>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) states: States,
+    pub(crate) schedules: Vec<Schedule>,
 }
 
 impl Registry {
@@ -102,6 +104,18 @@ impl Registry {
     #[must_use]
     pub fn state<S: Send + Sync + 'static>(mut self, state: Arc<S>) -> Registry {
         self.states.0.insert(TypeId::of::<S>(), state);
+        self
+    }
+
+    /// With this schedule, which each worker process declares when it starts.
+    ///
+    /// # Panics
+    /// When the schedule's name is taken.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Registry {
+        let is_taken = self.schedules.iter().any(|other| other.name == schedule.name);
+        assert!(!is_taken, "the schedule {} is registered twice", schedule.name);
+        self.schedules.push(schedule);
         self
     }
 

@@ -151,7 +151,7 @@ impl Executor {
         }
     }
 
-    fn wake(&self, queues: HashSet<&'static str>) {
+    fn wake(&self, queues: HashSet<std::borrow::Cow<'static, str>>) {
         for queue in queues {
             self.notifier.wake(queue);
         }

@@ -7,5 +7,6 @@ mod outages;
 mod outcomes;
 mod plans;
 mod schedule;
+mod schedules;
 mod stopping;
 mod support;

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::Shared;
 use crate::notify::CHANNEL;
+use crate::schedule::CHANGED;
 
 /// The wait after a failure; meanwhile polling finds the jobs.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -31,10 +32,15 @@ async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> 
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
-    // What was enqueued while nobody listened.
+    // What was enqueued or changed while nobody listened.
     shared.hint_all();
+    shared.schedules.notify_one();
     // None says that the connection was lost, and messages with it.
     while let Some(message) = listener.try_recv().await? {
+        if message.payload() == CHANGED {
+            shared.schedules.notify_one();
+            continue;
+        }
         shared.hint(std::iter::once(message.payload()));
         shared.promote.notify_one();
     }

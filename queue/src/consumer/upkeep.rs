@@ -1,4 +1,4 @@
-//! What any process does for all: makes scheduled jobs ready, takes the jobs of dead processes, keeps the history's days.
+//! What any process does for all: makes scheduled jobs ready, fires schedules, takes the jobs of dead processes, keeps the history's days.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use crate::lease::rescue_expired;
 use crate::link::Link;
 use crate::metrics::PROMOTED;
 use crate::promote::{BATCH_MAX, promote};
+use crate::schedule::{declare_all, fire_due, forget_ticks};
 
 /// How often to look for scheduled jobs that nothing told of.
 const PROMOTE_POLL: Duration = Duration::from_secs(2);
@@ -78,6 +79,37 @@ pub(super) async fn promote_all(shared: Arc<Shared>, options: Arc<PgConnectOptio
     }
 }
 
+/// Declares the registry's schedules, and fires those that are due, whoever declared them.
+pub(super) async fn fire_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
+    let mut link = Link::new("schedule", &options, &[]);
+    let fire_all = async {
+        let schedules = &shared.executor.registry.schedules;
+        let mut is_declared = schedules.is_empty();
+        while !is_declared {
+            let declared = timeout(shared.timing.lease, async { declare_all(link.get().await?, schedules).await });
+            let declared = declared.await;
+            is_declared = link.check(declared).await.is_some();
+        }
+        loop {
+            let fired = timeout(shared.timing.lease, async { fire_due(link.get().await?, shared.shard).await });
+            let fired = fired.await;
+            let Some(fired) = link.check(fired).await else { continue };
+            if let Some(queue) = fired.queue {
+                shared.hint(std::iter::once(queue.as_str()));
+                shared.executor.notifier.wake(queue);
+            }
+            tokio::select! {
+                () = shared.schedules.notified() => {}
+                () = tokio::time::sleep(fired.wait) => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = fire_all => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}
+
 /// Looks for leases that ran out, and once an hour after the history.
 pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
     let mut link = Link::new("upkeep", &options, &[]);
@@ -85,8 +117,10 @@ pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOption
     let rescue_all = async {
         loop {
             if Instant::now() >= history_next {
+                let days = shared.timing.history_days;
                 let kept = timeout(shared.timing.lease, async {
-                    keep_days(link.get().await?, shared.timing.history_days).await
+                    keep_days(link.get().await?, days).await?;
+                    forget_ticks(link.get().await?, shared.shard, days).await
                 });
                 let kept = kept.await;
                 let is_kept = link.check(kept).await.is_some();

@@ -38,7 +38,7 @@ pub(super) async fn copy(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Res
     let mut rows = Rows(HEADER.to_vec());
     for (place, job) in jobs.iter().enumerate() {
         let state = rows.add(job, now, place);
-        let count = counts.entry((job.shard, job.queue)).or_default();
+        let count = counts.entry((job.shard, &*job.queue)).or_default();
         match state {
             JobState::Scheduled => count[0] += 1,
             JobState::Ready => count[1] += 1,

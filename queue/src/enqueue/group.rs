@@ -109,7 +109,7 @@ async fn commit(pool: &PgPool, notifier: &Notifier, jobs: &[NewJob]) -> Result<V
     };
     for (job, answer) in jobs.iter().zip(&answers) {
         if answer.created {
-            notifier.wake(job.queue);
+            notifier.wake(job.queue.clone());
         }
     }
     Ok(answers)

@@ -139,7 +139,10 @@ async fn a_finished_job_has_its_history_and_an_unknown_one_has_none() {
     let ids = enqueue(&pool, std::slice::from_ref(&job)).await;
     assert_eq!(worker.next().await, Seen { name: "a".to_owned(), attempt: 1 });
     let view = reaches(&pool, ids[0], JobState::Succeeded).await;
-    assert_eq!((view.kind.as_str(), view.queue.as_str(), view.actor.as_deref()), (job.kind, job.queue, Some("user:1")));
+    assert_eq!(
+        (view.kind.as_str(), view.queue.as_str(), view.actor.as_deref()),
+        (&*job.kind, &*job.queue, Some("user:1"))
+    );
     assert_eq!(find(&pool, ids[0]).await, view);
     let nobody = queue::inspect::find(&mut pool.acquire().await.unwrap(), 0, Uuid::now_v7()).await.unwrap();
     assert_eq!(nobody, None);
