@@ -71,7 +71,7 @@ pub(super) async fn scheduled(pool: &PgPool, count: usize) -> Result<Filled> {
 pub(super) async fn other_queues(pool: &PgPool, count: usize) -> Result<Filled> {
     const OTHERS: [&str; 10] = ["o0", "o1", "o2", "o3", "o4", "o5", "o6", "o7", "o8", "o9"];
     let choose = |mut job: NewJob| {
-        job.queue = OTHERS[usize::from(job.id.as_bytes()[15]) % OTHERS.len()];
+        job.queue = OTHERS[usize::from(job.id.as_bytes()[15]) % OTHERS.len()].into();
         job
     };
     fill(pool, count, choose).await
