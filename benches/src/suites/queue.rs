@@ -68,7 +68,9 @@ pub(crate) enum Part {
 
 impl Plan {
     fn includes(&self, part: Part) -> bool {
-        self.only.is_empty() || self.only.contains(&part)
+        // What is compared with the plain drain, or chosen by it, needs that of the same run.
+        let needs_drain = [Part::Variants, Part::Snapshot, Part::Growth].iter().any(|part| self.only.contains(part));
+        self.only.is_empty() || self.only.contains(&part) || (part == Part::Drain && needs_drain)
     }
 
     /// How often to repeat what a single measurement would leave to chance.
@@ -87,58 +89,37 @@ impl Plan {
     }
 }
 
-/// Adds the figures whose names begin with `queue.`.
+/// Adds the figures whose names begin with `queue.`: part by part, ours and then each rival's, so that they are measured
+/// close to each other.
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let rivals = if plan.rivals { rivals::install(report).await } else { Vec::new() };
     let server = Server::bare(&[]).await?;
-    if [Part::Drain, Part::Variants, Part::Snapshot].iter().any(|part| plan.includes(*part)) {
-        drain::measure(plan, &server, report).await.context("queue.drain")?;
+    for part in Part::value_variants().iter().copied().filter(|part| plan.includes(*part)) {
+        match part {
+            Part::Drain => drain::measure(plan, &server, report).await,
+            Part::Enqueue => enqueue::measure(plan, &server, report).await,
+            Part::Loop => full_loop::measure(plan, &server, report).await,
+            Part::Pickup => pickup::measure(&server, report).await,
+            Part::Variants => variants::measure(plan, &server, report).await,
+            Part::Snapshot => snapshot::measure(plan, &server, report).await,
+            Part::Wal => wal::measure(plan, &server, report).await,
+            Part::Idle => idle::measure(plan, report).await,
+            Part::Growth => growth::measure(plan, &server, &rivals, report).await,
+        }
+        .with_context(|| format!("part {part:?}"))?;
+        if [Part::Drain, Part::Enqueue, Part::Loop, Part::Pickup].contains(&part) {
+            measure_rivals(part, plan, &server, &rivals, report).await;
+        }
     }
-    ours(plan, &server, report).await?;
-    theirs(plan, &server, &rivals, report).await;
-    if plan.includes(Part::Growth) {
-        growth::measure(plan, &server, &rivals, report).await.context("queue.growth")?;
-    }
+    rivals::compare(&rivals, report);
     Ok(())
 }
 
-async fn ours(plan: &Plan, server: &Server, report: &mut Report) -> Result<()> {
-    if plan.includes(Part::Enqueue) {
-        enqueue::measure(plan, server, report).await.context("queue.enqueue")?;
-    }
-    if plan.includes(Part::Loop) {
-        full_loop::measure(plan, server, report).await.context("queue.full_loop")?;
-    }
-    if plan.includes(Part::Pickup) {
-        pickup::measure(server, report).await.context("queue.pickup")?;
-    }
-    if plan.includes(Part::Variants) {
-        variants::measure(plan, server, report).await.context("queue.drain_…")?;
-    }
-    if plan.includes(Part::Snapshot) {
-        snapshot::measure(plan, server, report).await.context("queue.drain_held_snapshot")?;
-    }
-    if plan.includes(Part::Wal) {
-        wal::measure(plan, server, report).await.context("queue.wal_bytes")?;
-    }
-    if plan.includes(Part::Idle) {
-        idle::measure(plan, report).await.context("queue.idle_statements")?;
-    }
-    Ok(())
-}
-
-/// The parts that rivals can be compared in. One that fails is named and left out.
-async fn theirs(plan: &Plan, server: &Server, rivals: &[Installed], report: &mut Report) {
-    for part in [Part::Drain, Part::Enqueue, Part::Loop, Part::Pickup] {
-        // The picture of growth shows the fastest, so it has to know them.
-        if !plan.includes(part) && !(part == Part::Drain && plan.includes(Part::Growth)) {
-            continue;
-        }
-        for rival in rivals {
-            if let Err(error) = rival.measure(part, plan, server, report).await {
-                report.skip(&format!("{part:?} of {}", rival.name()), &format!("{error:#}"));
-            }
+/// One that fails is named and left out.
+async fn measure_rivals(part: Part, plan: &Plan, server: &Server, rivals: &[Installed], report: &mut Report) {
+    for rival in rivals {
+        if let Err(error) = rival.measure(part, plan, server, report).await {
+            report.skip(&format!("{part:?} of {}", rival.name()), &format!("{error:#}"));
         }
     }
-    rivals::compare(rivals, report);
 }
