@@ -25,6 +25,8 @@ pub(crate) struct Claimed {
     pub(crate) claimed_at: DateTime<Utc>,
     pub(crate) actor: Option<String>,
     pub(crate) trace: Option<String>,
+    /// The version of the payload.
+    pub(crate) version: i16,
     pub(crate) payload: String,
 }
 
@@ -54,6 +56,7 @@ pub(crate) async fn claim(
         claimed_at: row.claimed_at,
         actor: row.actor,
         trace: row.trace,
+        version: row.version,
         payload: row.payload,
     });
     Ok(claimed.collect())

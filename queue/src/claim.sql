@@ -30,4 +30,4 @@ update queue.job as job
        ))
 returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority,
           job.run_at, job.claimed_at as "claimed_at!",
-          job.actor, job.trace, job.payload::text as "payload!"
+          job.actor, job.trace, job.version, job.payload::text as "payload!"

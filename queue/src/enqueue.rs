@@ -32,6 +32,12 @@ pub enum EnqueueError {
         /// The size of its JSON.
         bytes: usize,
     },
+    /// The kind's payloads are stored sealed: [`NewJob::encrypted`] takes the keyring.
+    #[error("payloads of {kind} are stored sealed, which needs a keyring")]
+    KeyNeeded {
+        /// The kind's name.
+        kind: &'static str,
+    },
     /// Jobs of the same unique key came and went each time we looked.
     #[error("jobs of the same unique key came and went too quickly to name one")]
     Contended,
@@ -91,6 +97,7 @@ async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<U
     };
     let key = |job: &&NewJob| job.unique.as_ref().map(|(key, _)| key.clone());
     let until_started = |job: &&NewJob| matches!(job.unique, Some((_, Unique::UntilStarted)));
+    let payloads: Vec<_> = jobs.iter().map(|job| job.stored_payload(job.id)).collect();
     let inserted = sqlx::query_file_scalar!(
         "src/enqueue.sql",
         &jobs.iter().map(|job| job.shard).collect::<Vec<_>>(),
@@ -105,7 +112,8 @@ async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<U
         &jobs.iter().map(until_started).collect::<Vec<_>>(),
         &jobs.iter().map(|job| job.actor.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
         &jobs.iter().map(|job| job.trace.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
-        &jobs.iter().map(|job| job.payload.as_str()).collect::<Vec<_>>() as &[&str],
+        &payloads.iter().map(|payload| &**payload).collect::<Vec<_>>() as &[&str],
+        &jobs.iter().map(|job| job.version).collect::<Vec<_>>(),
     );
     inserted.fetch_one(conn).await
 }

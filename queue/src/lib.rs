@@ -43,6 +43,7 @@ mod link;
 mod new_job;
 mod notify;
 mod own_tx;
+mod payload;
 mod priority;
 mod promote;
 mod random;
@@ -52,14 +53,17 @@ mod run;
 mod settle;
 
 pub mod backend;
+pub mod encryption;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use batch::{Batch, Item};
-pub use context::JobContext;
+pub use context::{JobContext, RESULT_BYTES_MAX};
 pub use enqueue::{EnqueueError, Enqueued, enqueue};
-pub use error::{BoxError, JobError};
+pub use error::{BoxError, JobError, LeaseLost};
 pub use job::{BatchJob, Job};
 pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
 pub use notify::Notifier;

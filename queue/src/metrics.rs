@@ -70,11 +70,16 @@ pub(crate) const DATABASE_ERRORS: Metric = counter(
     &["task"],
     "Failed statements of the queue's own tasks; each is tried again.",
 );
+pub(crate) const UNREADABLE: Metric = counter(
+    "queue_jobs_unreadable_total",
+    &["kind", "reason"],
+    "Times a job was put off for a process that can read it: newer_version or unknown_key.",
+);
 pub(crate) const IN_HAND: Metric =
     gauge("queue_jobs_in_hand", &["queue"], "Jobs claimed by this process and not settled yet.");
 
 /// All of them.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 14] = [
     JOBS_ENQUEUED,
     JOBS_CLAIMED,
     JOBS_SETTLED,
@@ -87,6 +92,7 @@ pub const METRICS: [Metric; 13] = [
     RESCUED,
     PROMOTED,
     DATABASE_ERRORS,
+    UNREADABLE,
     IN_HAND,
 ];
 

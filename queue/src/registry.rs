@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::encryption::Keyring;
+use crate::payload::version;
 use crate::run::{RunKind, run_batch, run_single};
 use crate::{BatchJob, Job, Retry};
 
@@ -34,10 +36,11 @@ impl States {
     }
 }
 
-/// Every kind of job that a worker process runs.
-#[derive(Debug, Default)]
+/// Every kind of job that a worker process runs. Clones share the kinds and the state.
+#[derive(Debug, Default, Clone)]
 pub struct Registry {
     kinds: HashMap<&'static str, Arc<Kind>>,
+    pub(crate) keyring: Option<Keyring>,
     pub(crate) states: States,
 }
 
@@ -53,6 +56,7 @@ impl Registry {
     /// When the kind's name is taken.
     #[must_use]
     pub fn job<J: Job>(self) -> Registry {
+        const { version(J::VERSION) };
         self.kind(Kind {
             name: J::KIND,
             queue: J::QUEUE,
@@ -70,6 +74,7 @@ impl Registry {
     /// When the kind's name is taken, or its batches are empty or never run.
     #[must_use]
     pub fn batch<J: BatchJob>(self) -> Registry {
+        const { version(J::VERSION) };
         assert!(J::BATCH_MAX > 0 && J::CONCURRENCY > 0, "{} has room for no job", J::KIND);
         self.kind(Kind {
             name: J::KIND,
@@ -86,6 +91,13 @@ impl Registry {
     #[must_use]
     pub fn state<S: Send + Sync + 'static>(mut self, state: Arc<S>) -> Registry {
         self.states.0.insert(TypeId::of::<S>(), state);
+        self
+    }
+
+    /// With the keys that sealed payloads are opened with.
+    #[must_use]
+    pub fn keyring(mut self, keyring: Keyring) -> Registry {
+        self.keyring = Some(keyring);
         self
     }
 

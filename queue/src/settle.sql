@@ -23,36 +23,36 @@ ended as (
 filed as (
     insert into queue.job_history (
         shard, state, attempt, crashes, epoch, priority, max_attempts, finished_at, started_at, process, id,
-        run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload
+        run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload, version
     )
     select shard, final_state, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at,
            owner, id, run_at, created_at, queue, kind, actor, trace, progress,
            case when failure is null then errors else coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
                'attempt', attempt, 'at', clock_timestamp(), 'process', owner
            )) end,
-           detail::json, payload
+           detail::json, payload, version
       from ended
      where final_state < 7
 ),
 buried as (
     insert into queue.dead_job (
         shard, attempt, crashes, epoch, priority, max_attempts, died_at, started_at, process, id,
-        run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload
+        run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload, version, cursor
     )
     select shard, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at, owner, id,
            run_at, created_at, detail, queue, kind, actor, trace, progress,
            coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
                'attempt', attempt, 'at', clock_timestamp(), 'process', owner
            )),
-           payload
+           payload, version, cursor
       from ended
      where final_state = 7
     -- An id that was used again and died again: the last death stands.
         on conflict (shard, id) do update
-       set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload) = (
+       set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload, version, cursor) = (
                excluded.attempt, excluded.crashes, excluded.epoch, excluded.died_at, excluded.started_at,
                excluded.process, excluded.reason, excluded.kind, excluded.queue, excluded.errors,
-               excluded.payload
+               excluded.payload, excluded.version, excluded.cursor
            )
 ),
 kept as (

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
+use super::pulse::Pulse;
 use crate::lease::Generation;
 
 /// Why a run was ended from outside.
@@ -19,6 +20,7 @@ pub(crate) enum Stopped {
 /// Runs the future to its end, unless one of these comes first.
 pub(super) async fn guard<T>(
     generation: &Generation,
+    pulse: &Pulse,
     timeout: Duration,
     run: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
@@ -27,7 +29,7 @@ pub(super) async fn guard<T>(
         biased;
         ran = AssertUnwindSafe(run).catch_unwind() => ran.map_err(|panic| Stopped::Panicked(message(panic.as_ref()))),
         () = generation.lost.cancelled() => Err(Stopped::LeaseLost),
-        () = tokio::time::sleep(timeout) => Err(Stopped::TimedOut),
+        () = pulse.stops(timeout) => Err(Stopped::TimedOut),
     }
 }
 
@@ -44,15 +46,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_panic_a_timeout_and_a_lost_lease_end_the_run() {
-        let generation = Generation::new(uuid::Uuid::nil());
+        let (generation, pulse) = (Generation::new(uuid::Uuid::nil()), Pulse::new());
         let second = Duration::from_secs(1);
-        assert_eq!(guard(&generation, second, async { 7 }).await, Ok(7));
-        let panics = guard(&generation, second, async { panic!("boom {}", 1) });
+        assert_eq!(guard(&generation, &pulse, second, async { 7 }).await, Ok(7));
+        let panics = guard(&generation, &pulse, second, async { panic!("boom {}", 1) });
         assert_eq!(panics.await, Err::<(), _>(Stopped::Panicked("boom 1".to_owned())));
-        let hangs = guard(&generation, second, std::future::pending::<()>());
+        let hangs = guard(&generation, &pulse, second, std::future::pending::<()>());
         assert_eq!(hangs.await, Err(Stopped::TimedOut));
         generation.lost.cancel();
-        let lost = guard(&generation, second, std::future::pending::<()>());
+        let lost = guard(&generation, &pulse, Duration::from_secs(3), std::future::pending::<()>());
         assert_eq!(lost.await, Err(Stopped::LeaseLost));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beat_restarts_the_timeout() {
+        let (generation, pulse) = (Generation::new(uuid::Uuid::nil()), Pulse::new());
+        let began = tokio::time::Instant::now();
+        let beats = async {
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_millis(900)).await;
+                pulse.beat();
+            }
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(guard(&generation, &pulse, Duration::from_secs(1), beats).await, Err(Stopped::TimedOut));
+        assert_eq!(began.elapsed().as_millis(), 3_700);
     }
 }
