@@ -128,7 +128,8 @@ impl<'a> Reader<'a> {
         }
         let value = serde_json::from_str(text).map_err(does_not_parse)?;
         let upgraded = (self.upgrade)(version.unsigned_abs(), value).map_err(|error| {
-            let told = if is_secret { "its error is not kept, since the payload is sealed" } else { &*error.to_string() };
+            let told =
+                if is_secret { "its error is not kept, since the payload is sealed" } else { &*error.to_string() };
             Unreadable::Undecodable(format!("version {version} of the payload does not upgrade: {told}"))
         })?;
         serde_json::from_value(upgraded).map_err(does_not_parse)
@@ -155,9 +156,9 @@ mod tests {
 
     fn reader(keyring: Option<&Keyring>) -> Reader<'_> {
         // Version 1 was a bare number, 2 a number in an object.
-        let upgrade = |from, value: Value| match (from, value) {
-            (1, value) if value.is_number() => Ok(serde_json::json!({ "number": value })),
-            (1, value) => Err(format!("{value} is no number").into()),
+        let upgrade = |from, value: Value| match from {
+            1 if value.is_number() => Ok(serde_json::json!({ "number": value })),
+            1 => Err(format!("{value} is no number").into()),
             _ => Ok(value),
         };
         Reader { kind: "demo.number", version: 3, upgrade, keyring }
@@ -185,7 +186,11 @@ mod tests {
     #[test]
     fn what_does_not_parse_is_told_with_its_version() {
         let table = [
-            (3, r#"{"number":"x"}"#, "version 3 of the payload does not parse: invalid type: string \"x\", expected u8"),
+            (
+                3,
+                r#"{"number":"x"}"#,
+                "version 3 of the payload does not parse: invalid type: string \"x\", expected u8",
+            ),
             (3, "{", "version 3 of the payload does not parse: EOF while parsing"),
             (1, "\"x\"", "version 1 of the payload does not upgrade: \"x\" is no number"),
             (1, "1000", "version 1 of the payload does not parse: invalid value: integer `1000`, expected u8"),

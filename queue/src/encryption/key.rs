@@ -100,8 +100,7 @@ fn from_hex(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
 }
 
 fn from_base64(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
-    const CONFIG: GeneralPurposeConfig =
-        general_purpose::PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const CONFIG: GeneralPurposeConfig = general_purpose::PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let alphabets = [base64::alphabet::STANDARD, base64::alphabet::URL_SAFE];
     let decode = |alphabet| GeneralPurpose::new(alphabet, CONFIG).decode(text).map(Zeroizing::new).ok();
     let decoded = alphabets.iter().find_map(decode)?;

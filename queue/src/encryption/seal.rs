@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn what_is_not_sealed_is_left_alone() {
-        for text in ["1", r#"{"name":"enc"}"#, r#"{"enc":"x"}"#, r#"{"enc":{"alg":"x","key":"","nonce":"","data":""}}"#] {
+        for text in ["1", r#"{"name":"enc"}"#, r#"{"enc":"x"}"#, r#"{"enc":{"alg":"x","key":"","nonce":"","data":""}}"#]
+        {
             assert!(open(None, BINDING, text).is_none(), "{text}");
         }
         let spaced = seal(&keyring("k", "ab"), BINDING, "1").replace(":", " : ").replace('{', "{ ");

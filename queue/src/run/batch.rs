@@ -6,8 +6,8 @@ use super::guard::guard;
 use super::{Executor, Pulse, Report, RunError, stopped};
 use crate::batch::{Batch, Item};
 use crate::claim::Claimed;
-use crate::lease::Generation;
 use crate::encryption::Keyring;
+use crate::lease::Generation;
 use crate::own_tx::{OwnTx, TxSource};
 use crate::payload::{Reader, Stored, Unreadable};
 use crate::registry::{Kind, States};
@@ -155,7 +155,8 @@ fn may_split(error: &RunError) -> bool {
     match error {
         RunError::Payload(_) => false,
         RunError::Job(error) => {
-            !error.is_transient() && !matches!(error, JobError::Snooze(_) | JobError::RetryAfter(..) | JobError::LeaseLost(_))
+            !error.is_transient()
+                && !matches!(error, JobError::Snooze(_) | JobError::RetryAfter(..) | JobError::LeaseLost(_))
         }
     }
 }

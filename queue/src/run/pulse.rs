@@ -26,7 +26,8 @@ impl Pulse {
     /// Completes once there has been no beat for this long.
     pub(super) async fn stops(&self, timeout: Duration) {
         loop {
-            let silent_for = self.began.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)));
+            let silent_for =
+                self.began.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)));
             let Some(left) = timeout.checked_sub(silent_for).filter(|left| !left.is_zero()) else { return };
             tokio::time::sleep(left).await;
         }

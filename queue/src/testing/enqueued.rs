@@ -29,10 +29,7 @@ pub async fn enqueued_batch<J: BatchJob>(conn: &mut PgConnection) -> Vec<J> {
 /// # Panics
 /// When there is none, and as [`enqueued`].
 #[track_caller]
-pub fn assert_enqueued<J: Job>(
-    conn: &mut PgConnection,
-    is_wanted: impl Fn(&J) -> bool,
-) -> impl Future<Output = J> {
+pub fn assert_enqueued<J: Job>(conn: &mut PgConnection, is_wanted: impl Fn(&J) -> bool) -> impl Future<Output = J> {
     let caller = std::panic::Location::caller();
     async move { pick(enqueued(conn).await, is_wanted, caller) }
 }

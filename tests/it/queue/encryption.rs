@@ -226,8 +226,11 @@ async fn a_rotation_seals_everything_anew_but_what_runs() {
     for id in live[..3].iter().chain([&live[4], &dead]) {
         assert_eq!(sealed_with(&pool, *id).await, "new");
     }
-    let claimed: (i32, Option<Uuid>) =
-        sqlx::query_as("select epoch, owner from queue.job where id = $1").bind(live[3]).fetch_one(&pool).await.unwrap();
+    let claimed: (i32, Option<Uuid>) = sqlx::query_as("select epoch, owner from queue.job where id = $1")
+        .bind(live[3])
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!((claimed, sealed_with(&pool, live[3]).await), ((1, Some(process)), "old".to_owned()));
     let give_back = "update queue.job set state = 1, owner = null where id = $1";
     sqlx::query(give_back).bind(live[3]).execute(&pool).await.unwrap();

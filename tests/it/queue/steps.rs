@@ -198,8 +198,7 @@ impl Job for Slow {
 #[tokio::test]
 async fn a_job_that_shows_signs_of_life_does_not_time_out() {
     let pool = Database::create().await.pool(20).await;
-    let worker =
-        Worker::start_with(&pool, |config| config.consumer.registry = Registry::new().job::<Slow>()).await;
+    let worker = Worker::start_with(&pool, |config| config.consumer.registry = Registry::new().job::<Slow>()).await;
     let kinds = [Slow::Silent, Slow::Heartbeat, Slow::Progress, Slow::Step];
     let ids = enqueue(&pool, &kinds.map(|slow| NewJob::of(&slow).unwrap())).await;
     assert_eq!(reaches(&pool, ids[0], JobState::Dead).await.errors[0].error, "timed out after 1s");

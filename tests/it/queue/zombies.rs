@@ -93,14 +93,7 @@ async fn row(pool: &PgPool, id: Uuid) -> (Option<String>, Option<String>, Option
 
 #[tokio::test]
 async fn whatever_a_former_holder_tries_is_refused() {
-    let tries = [
-        Try::Heartbeat,
-        Try::HeartbeatAlone,
-        Try::Progress,
-        Try::Step,
-        Try::Cursor,
-        Try::StepRegardless,
-    ];
+    let tries = [Try::Heartbeat, Try::HeartbeatAlone, Try::Progress, Try::Step, Try::Cursor, Try::StepRegardless];
     for what in tries {
         let pool = Database::create().await.pool(20).await;
         make_effects(&pool).await;
