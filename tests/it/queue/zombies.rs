@@ -91,33 +91,60 @@ async fn row(pool: &PgPool, id: Uuid) -> (Option<String>, Option<String>, Option
     (progress, cursor, errors)
 }
 
+/// A job runs in a first process, is stolen, and runs in a second one; then the first one tries this.
+async fn is_refused(what: Try) {
+    let pool = Database::create().await.pool(20).await;
+    make_effects(&pool).await;
+    let (first, first_stage, mut first_arrivals) = start(&pool).await;
+    let ids = enqueue(&pool, &[NewJob::of(&what).unwrap()]).await;
+    first_arrivals.recv().await.unwrap();
+    let stolen = lease::release(&mut pool.acquire().await.unwrap(), 0, first.process).await.unwrap();
+    assert_eq!(stolen, Rescued { ready: 1, poison: 0 });
+    let (second, second_stage, mut second_arrivals) = start(&pool).await;
+    second_arrivals.recv().await.unwrap();
+    let before = row(&pool, ids[0]).await;
+    first_stage.gate.add_permits(1);
+    // The first is told to stop, so that all that it does has been done.
+    first.stop().await;
+    let answers = first_stage.answers.lock().unwrap().clone();
+    assert_eq!(answers, ["lease lost: the job has been taken from this process"]);
+    assert_eq!(row(&pool, ids[0]).await, before, "it wrote to the job");
+    assert!(before.2.is_some_and(|errors| errors.contains("died")), "the crash is all that is told of it");
+    assert!(effects(&pool).await.is_empty(), "its transaction was not rolled back");
+    assert_eq!(find(&pool, ids[0]).await.state, JobState::Running, "the job is the second's");
+    second_stage.gate.add_permits(1);
+    let job = reaches(&pool, ids[0], JobState::Succeeded).await;
+    assert_eq!((job.attempt, job.errors.len()), (1, 1), "a lost run is no failed attempt");
+    assert_eq!(*second_stage.answers.lock().unwrap(), ["ok"]);
+    second.stop().await;
+}
+
 #[tokio::test]
-async fn whatever_a_former_holder_tries_is_refused() {
-    let tries = [Try::Heartbeat, Try::HeartbeatAlone, Try::Progress, Try::Step, Try::Cursor, Try::StepRegardless];
-    for what in tries {
-        let pool = Database::create().await.pool(20).await;
-        make_effects(&pool).await;
-        let (first, first_stage, mut first_arrivals) = start(&pool).await;
-        let ids = enqueue(&pool, &[NewJob::of(&what).unwrap()]).await;
-        first_arrivals.recv().await.unwrap();
-        let stolen = lease::release(&mut pool.acquire().await.unwrap(), 0, first.process).await.unwrap();
-        assert_eq!(stolen, Rescued { ready: 1, poison: 0 });
-        let (second, second_stage, mut second_arrivals) = start(&pool).await;
-        second_arrivals.recv().await.unwrap();
-        let before = row(&pool, ids[0]).await;
-        first_stage.gate.add_permits(1);
-        // The first is told to stop, so that all that it does has been done.
-        first.stop().await;
-        let answers = first_stage.answers.lock().unwrap().clone();
-        assert_eq!(answers, ["lease lost: the job has been taken from this process"], "{what:?}");
-        assert_eq!(row(&pool, ids[0]).await, before, "{what:?}: it wrote to the job");
-        assert!(before.2.is_some_and(|errors| errors.contains("died")), "the crash is all that is told of it");
-        assert!(effects(&pool).await.is_empty(), "{what:?}: its transaction was not rolled back");
-        assert_eq!(find(&pool, ids[0]).await.state, JobState::Running, "{what:?}: the job is the second's");
-        second_stage.gate.add_permits(1);
-        let job = reaches(&pool, ids[0], JobState::Succeeded).await;
-        assert_eq!((job.attempt, job.errors.len()), (1, 1), "{what:?}: a lost run is no failed attempt");
-        assert_eq!(*second_stage.answers.lock().unwrap(), ["ok"], "{what:?}");
-        second.stop().await;
-    }
+async fn a_heartbeat_of_a_former_holder_is_refused() {
+    is_refused(Try::Heartbeat).await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_without_a_transaction_is_refused() {
+    is_refused(Try::HeartbeatAlone).await;
+}
+
+#[tokio::test]
+async fn progress_of_a_former_holder_is_refused() {
+    is_refused(Try::Progress).await;
+}
+
+#[tokio::test]
+async fn a_step_of_a_former_holder_is_refused() {
+    is_refused(Try::Step).await;
+}
+
+#[tokio::test]
+async fn a_former_holder_does_not_see_the_cursor() {
+    is_refused(Try::Cursor).await;
+}
+
+#[tokio::test]
+async fn a_former_holder_that_takes_no_notice_writes_nothing() {
+    is_refused(Try::StepRegardless).await;
 }
