@@ -270,13 +270,14 @@ impl Job for Large {
 async fn what_a_job_leaves_behind_has_a_limit_that_its_error_names() {
     let pool = Database::create().await.pool(5).await;
     let registry = Registry::new().job::<Large>();
-    let table: [(&str, fn(usize) -> Large, usize); 3] = [
-        ("result", Large::Result, RESULT_BYTES_MAX),
-        ("progress", Large::Progress, PAYLOAD_BYTES_MAX),
-        ("cursor", Large::Cursor, PAYLOAD_BYTES_MAX),
+    let (kept, reported) = (RESULT_BYTES_MAX, PAYLOAD_BYTES_MAX);
+    let table = [
+        ("result", kept, [Large::Result(kept), Large::Result(kept + 1)]),
+        ("progress", reported, [Large::Progress(reported), Large::Progress(reported + 1)]),
+        ("cursor", reported, [Large::Cursor(reported), Large::Cursor(reported + 1)]),
     ];
-    for (what, large, bytes_max) in table {
-        enqueue(&pool, &[large(bytes_max), large(bytes_max + 1)].map(|job| NewJob::of(&job).unwrap())).await;
+    for (what, bytes_max, jobs) in table {
+        enqueue(&pool, &jobs.map(|job| NewJob::of(&job).unwrap())).await;
         let ran = drain(&pool, &registry, QUEUE).await;
         assert!(matches!(ran[0].outcome, Outcome::Succeeded(_)), "{what}");
         let told = format!("the {what} of test.large has {} bytes, more than {bytes_max}", bytes_max + 1);
