@@ -8,6 +8,7 @@ create table queue.schedule (
     priority smallint not null check (priority between 0 and 99),
     max_attempts smallint not null check (max_attempts > 0),
     payload json not null,
+    version smallint not null check (version > 0),
     spec text not null,
     time_zone text not null default 'UTC',
     catch_up text not null check (catch_up in ('none', 'last', 'all')),
@@ -34,6 +35,7 @@ comment on column queue.schedule.queue is 'The queue of its jobs';
 comment on column queue.schedule.priority is 'The priority of its jobs: 0 to 99, the smaller runs first';
 comment on column queue.schedule.max_attempts is 'Attempts that its jobs have';
 comment on column queue.schedule.payload is 'The job itself, the same for each tick';
+comment on column queue.schedule.version is 'The version of the kind''s payload that payload has';
 comment on column queue.schedule.spec is 'When: five or six fields of cron, @every 5m, or a word such as @daily';
 comment on column queue.schedule.time_zone is 'The IANA name of the zone that the fields of cron are local times of';
 comment on column queue.schedule.catch_up is 'What becomes of ticks that nobody fired in time: none, last (the newest), all (the newest catch_up_max)';

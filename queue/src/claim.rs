@@ -25,14 +25,14 @@ pub(crate) struct Claimed {
     pub(crate) crashes: i16,
     /// From its being due to the claim, in seconds.
     pub(crate) waited_s: f64,
-    /// By the database's clock.
-    pub(crate) claimed_at: DateTime<Utc>,
     pub(crate) actor: Option<String>,
     pub(crate) trace: Option<String>,
     /// Somebody asked for its end before.
     pub(crate) cancelled_by: Option<String>,
     /// It should have begun earlier.
     pub(crate) is_expired: bool,
+    /// The version of the payload.
+    pub(crate) version: i16,
     pub(crate) payload: String,
 }
 
@@ -85,13 +85,14 @@ struct Row {
     trace: Option<String>,
     cancelled_by: Option<String>,
     is_expired: bool,
+    version: i16,
     payload: String,
 }
 
 fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {
     rows.sort_unstable_by_key(|row| (row.priority, row.run_at, row.id));
     let claimed = |row: Row| Claimed {
-        holding: Holding { id: row.id, epoch: row.epoch, owner: process },
+        holding: Holding { id: row.id, epoch: row.epoch, owner: process, claimed_at: row.claimed_at },
         queue: row.queue,
         kind: row.kind,
         priority: row.priority,
@@ -100,11 +101,11 @@ fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {
         max_attempts: row.max_attempts,
         crashes: row.crashes,
         waited_s: (row.claimed_at - row.run_at).as_seconds_f64(),
-        claimed_at: row.claimed_at,
         actor: row.actor,
         trace: row.trace,
         cancelled_by: row.cancelled_by,
         is_expired: row.is_expired,
+        version: row.version,
         payload: row.payload,
     };
     rows.into_iter().map(claimed).collect()
@@ -115,11 +116,16 @@ fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {
 pub(crate) async fn put_on_trial(conn: &mut PgConnection, shard: i16, holdings: &[Holding]) -> sqlx::Result<bool> {
     for holding in holdings {
         let marked = sqlx::query!(
-            "update queue.job set on_trial = true where shard = $1 and id = $2 and epoch = $3 and owner = $4",
+            r#"
+            update queue.job
+               set on_trial = true
+             where shard = $1 and id = $2 and epoch = $3 and owner = $4 and claimed_at = $5
+            "#,
             shard,
             holding.id,
             holding.epoch,
             holding.owner,
+            holding.claimed_at,
         );
         // Planned each time: a plan from when the table was empty would read all of it.
         if marked.persistent(false).execute(&mut *conn).await?.rows_affected() == 0 {

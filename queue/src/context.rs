@@ -1,33 +1,42 @@
 //! What a running job sees of the queue.
 
+mod steps;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
 use sqlx::PgConnection;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::cancel::Cancellations;
 use crate::claim::Claimed;
-use crate::own_tx::{OwnTx, TxSource};
-use crate::registry::States;
-use crate::{EnqueueError, Enqueued, JobError, NewJob, PAYLOAD_BYTES_MAX, enqueue};
+use crate::encryption::Keyring;
+use crate::lease::Generation;
+use crate::own_tx::OwnTx;
+use crate::run::{Executor, Pulse};
+use crate::{EnqueueError, Enqueued, JobError, NewJob, enqueue};
+
+/// The largest result of a job, in bytes of JSON. It is kept for as long as the history and sent whole to whoever asks
+/// after the job, so what is larger belongs in a table of its own, with its key in the result.
+pub const RESULT_BYTES_MAX: usize = 1 << 16;
 
 /// The surroundings of one attempt of one job.
 pub struct JobContext<'a> {
     pub(crate) claimed: &'a Claimed,
-    pub(crate) shard: i16,
-    pub(crate) source: &'a TxSource,
+    pub(crate) executor: &'a Executor,
+    pub(crate) generation: &'a Generation,
+    pub(crate) pulse: &'a Pulse,
     pub(crate) tx: OwnTx<'a>,
-    pub(crate) cancellations: &'a Cancellations,
-    pub(crate) states: &'a States,
     pub(crate) result: Option<String>,
     /// The queues that follow-up jobs went to, to be woken after the commit.
     pub(crate) follow_ups: HashSet<Cow<'static, str>>,
+    /// When a heartbeat last asked the database.
+    pub(crate) looked: Option<Instant>,
 }
 
-impl JobContext<'_> {
+impl<'a> JobContext<'a> {
     /// The job's id.
     pub fn id(&self) -> Uuid {
         self.claimed.holding.id
@@ -58,18 +67,23 @@ impl JobContext<'_> {
     /// # Panics
     /// When there is none, which fails the attempt.
     pub fn state<T: Send + Sync + 'static>(&self) -> Arc<T> {
-        self.states.get()
+        self.executor.registry.states.get()
+    }
+
+    /// The keys of [`Registry::keyring`](crate::Registry::keyring), for follow-up jobs that are stored sealed.
+    pub fn keyring(&self) -> Option<&'a Keyring> {
+        self.executor.registry.keyring.as_ref()
     }
 
     /// Completes when somebody has asked for the job's end: tidy up and return, within the kind's
     /// [`Job::CANCEL_GRACE`](crate::Job::CANCEL_GRACE).
     pub async fn cancelled(&self) {
-        self.cancellations.wanted(self.id()).await;
+        self.executor.cancellations.wanted(self.id()).await;
     }
 
     /// Whether somebody has asked for the job's end.
     pub fn is_cancelled(&self) -> bool {
-        self.cancellations.is_wanted(self.id())
+        self.executor.cancellations.is_wanted(self.id())
     }
 
     /// The job's own transaction, begun on first use. When [`Job::run`](crate::Job::run) succeeds, the job's completion
@@ -96,42 +110,19 @@ impl JobContext<'_> {
     /// Stores what the job returns; it is kept in the history when the job succeeds.
     ///
     /// # Errors
-    /// When it does not serialise, or to more than [`PAYLOAD_BYTES_MAX`].
+    /// When it does not serialise, or to more than [`RESULT_BYTES_MAX`].
     pub fn set_result(&mut self, result: &impl Serialize) -> Result<(), JobError> {
-        self.result = Some(to_json(result)?);
+        self.result = Some(self.to_json("result", result, RESULT_BYTES_MAX)?);
         Ok(())
     }
 
-    /// Reports how far the job is, at once and outside its transaction.
-    ///
-    /// # Errors
-    /// When it does not serialise, or to more than [`PAYLOAD_BYTES_MAX`], the database fails, or the job has been taken
-    /// from this process.
-    pub async fn progress(&self, progress: &impl Serialize) -> Result<(), JobError> {
-        let progress = to_json(progress)?;
-        let holding = self.claimed.holding;
-        let reported = sqlx::query!(
-            r#"
-            update queue.job
-               set progress = $5::text::json
-             where shard = $1 and id = $2 and epoch = $3 and owner = $4
-            "#,
-            self.shard,
-            holding.id,
-            holding.epoch,
-            holding.owner,
-            progress,
-        );
-        // Planned each time: a plan from when the table was empty would read all of it.
-        let reported = reported.persistent(false).execute(self.source.pool()).await?.rows_affected();
-        if reported == 1 { Ok(()) } else { Err(JobError::retry("the job has been taken from this process")) }
+    /// As text, if that is short enough. Another attempt would make it no shorter, so the job is discarded otherwise.
+    fn to_json(&self, what: &str, value: &impl Serialize, bytes_max: usize) -> Result<String, JobError> {
+        let json = serde_json::to_string(value).map_err(JobError::discard)?;
+        if json.len() > bytes_max {
+            let (kind, bytes) = (&self.claimed.kind, json.len());
+            return Err(JobError::discard(format!("the {what} of {kind} has {bytes} bytes, more than {bytes_max}")));
+        }
+        Ok(json)
     }
-}
-
-fn to_json(value: &impl Serialize) -> Result<String, JobError> {
-    let json = serde_json::to_string(value).map_err(JobError::discard)?;
-    if json.len() > PAYLOAD_BYTES_MAX {
-        return Err(JobError::discard(format!("{} bytes of JSON are more than {PAYLOAD_BYTES_MAX}", json.len())));
-    }
-    Ok(json)
 }

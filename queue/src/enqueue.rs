@@ -45,6 +45,12 @@ pub enum EnqueueError {
         /// The size of its JSON.
         bytes: usize,
     },
+    /// The kind's payloads are stored sealed: [`NewJob::encrypted`] takes the keyring.
+    #[error("payloads of {kind} are stored sealed, which needs a keyring")]
+    KeyNeeded {
+        /// The kind's name.
+        kind: &'static str,
+    },
     /// Jobs of the same unique key came and went each time we looked.
     #[error("jobs of the same unique key came and went too quickly to name one")]
     Contended,
@@ -173,7 +179,7 @@ fn arguments(jobs: &[&NewJob]) -> Result<PgArguments, BoxError> {
     all.add(each(jobs, |job| job.is_until_started()))?;
     all.add(each(jobs, |job| job.actor.as_deref()))?;
     all.add(each(jobs, |job| job.trace.as_deref()))?;
-    all.add(each(jobs, |job| job.payload.as_str()))?;
+    all.add(each(jobs, |job| job.stored_payload(job.id)))?;
     all.add(each(jobs, |job| job.limited.as_ref().map(|limited| limited.name.as_str())))?;
     all.add(each(jobs, |job| job.limited.as_ref().map(|limited| limited.key.as_str())))?;
     all.add(each(jobs, |job| job.limited.as_ref().is_some_and(|limited| limited.is_sequence)))?;
@@ -182,6 +188,7 @@ fn arguments(jobs: &[&NewJob]) -> Result<PgArguments, BoxError> {
     all.add(each(jobs, |job| job.parent))?;
     all.add(each(jobs, |job| job.expires_at))?;
     all.add(each(jobs, |job| job.waits_for as i16))?;
+    all.add(each(jobs, |job| job.version))?;
     Ok(all)
 }
 

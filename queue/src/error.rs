@@ -8,6 +8,12 @@ use sqlx::postgres::PgDatabaseError;
 /// Any error that can cross threads.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
+/// The job is no longer this process's: its lease ran out or was taken, and somebody else may be running the job. Only
+/// the queue says so.
+#[derive(Debug, thiserror::Error)]
+#[error("the job has been taken from this process")]
+pub struct LeaseLost(pub(crate) ());
+
 /// Why a job did not succeed, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
@@ -26,6 +32,10 @@ pub enum JobError {
     /// Somebody does not want the job any more: file it as cancelled, with the reason.
     #[error("{0}")]
     Cancel(#[source] BoxError),
+    /// The run ends here without an outcome, and is no failed attempt: [`JobContext`](crate::JobContext) has found out
+    /// that the job is not this process's any more. Pass it on with `?`; whatever else is returned, nothing is written.
+    #[error(transparent)]
+    LeaseLost(#[from] LeaseLost),
 }
 
 impl JobError {
@@ -54,7 +64,7 @@ impl JobError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             JobError::Retry(error) | JobError::RetryAfter(error, _) => is_transient(error.as_ref()),
-            JobError::Snooze(_) | JobError::Discard(_) | JobError::Cancel(_) => false,
+            JobError::Snooze(_) | JobError::Discard(_) | JobError::Cancel(_) | JobError::LeaseLost(_) => false,
         }
     }
 }

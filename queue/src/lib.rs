@@ -29,6 +29,81 @@
 //! assert_eq!(job.kind, "demo.greet");
 //! # Ok::<(), queue::EnqueueError>(())
 //! ```
+//!
+//! # Payloads of other releases
+//! A kind's payload has a version, which is stored with each job. What an older release enqueued is upgraded before it
+//! is parsed; what a newer one did is put off, for a worker that knows it.
+//!
+//! ```
+//! use queue::{BoxError, Job, JobContext, JobError};
+//! use serde::{Deserialize, Serialize};
+//! use serde_json::{Value, json};
+//!
+//! /// Greets somebody, in a language since version 2. Version 1 was a bare name.
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct Greet { name: String, language: String }
+//!
+//! impl Job for Greet {
+//!     const KIND: &'static str = "demo.greet";
+//!     const QUEUE: &'static str = "demo";
+//!     const VERSION: u16 = 2;
+//!
+//!     fn upgrade(from: u16, payload: Value) -> Result<Value, BoxError> {
+//!         match from {
+//!             1 => Ok(json!({ "name": payload, "language": "en" })),
+//!             other => Err(format!("there has never been a version {other}").into()),
+//!         }
+//!     }
+//!
+//!     async fn run(self, _: &mut JobContext<'_>) -> Result<(), JobError> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let upgraded: Greet = serde_json::from_value(Greet::upgrade(1, json!("Ada"))?)?;
+//! assert_eq!(upgraded, Greet { name: "Ada".to_owned(), language: "en".to_owned() });
+//! # Ok::<(), BoxError>(())
+//! ```
+//!
+//! # Long jobs
+//! A job that takes long works in steps. [`JobContext::commit_step`] commits what its transaction holds together with a
+//! cursor, so each step is done once, and the next attempt, after a failure or a crash, begins where the last one was.
+//! [`JobContext::heartbeat`] and [`JobContext::progress`] restart the timeout, and end the run when the job has been
+//! taken from this process.
+//!
+//! ```
+//! use queue::{Job, JobContext, JobError};
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Copies so many rows, a thousand in a step.
+//! #[derive(Serialize, Deserialize)]
+//! struct CopyRows { rows: i64 }
+//!
+//! impl Job for CopyRows {
+//!     const KIND: &'static str = "demo.copy_rows";
+//!     const QUEUE: &'static str = "demo";
+//!
+//!     async fn run(self, ctx: &mut JobContext<'_>) -> Result<(), JobError> {
+//!         let mut next: i64 = ctx.cursor().await?.unwrap_or(0);
+//!         while next < self.rows {
+//!             let end = (next + 1_000).min(self.rows);
+//!             for row in next..end {
+//!                 ctx.heartbeat().await?;
+//!                 sqlx::query("insert into copy values ($1)").bind(row).execute(ctx.tx().await?).await?;
+//!             }
+//!             ctx.commit_step(&end).await?;
+//!             next = end;
+//!         }
+//!         ctx.set_result(&self.rows)
+//!     }
+//! }
+//! ```
+//!
+//! # Secrets
+//! Payloads that are stored sealed: [`encryption`].
+//!
+//! # Tests
+//! Whoever writes jobs tests them with the module `testing`, behind the feature of that name.
 
 mod batch;
 mod cancel;
@@ -46,6 +121,7 @@ mod link;
 mod new_job;
 mod notify;
 mod own_tx;
+mod payload;
 mod priority;
 mod promote;
 mod random;
@@ -56,15 +132,18 @@ mod settle;
 mod share;
 
 pub mod backend;
+pub mod encryption;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;
 pub mod schedule;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use batch::{Batch, Item};
-pub use context::JobContext;
+pub use context::{JobContext, RESULT_BYTES_MAX};
 pub use enqueue::{EnqueueError, Enqueued, Enqueuer, enqueue};
-pub use error::{BoxError, JobError};
+pub use error::{BoxError, JobError, LeaseLost};
 pub use job::{BatchJob, Job};
 pub use limit::Limit;
 pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};

@@ -70,6 +70,11 @@ pub(crate) const DATABASE_ERRORS: Metric = counter(
     &["task"],
     "Failed statements of the queue's own tasks; each is tried again.",
 );
+pub(crate) const UNREADABLE: Metric = counter(
+    "queue_jobs_unreadable_total",
+    &["kind", "reason"],
+    "Times a job was put off for a process that can read it: newer_version or unknown_key.",
+);
 pub(crate) const IN_HAND: Metric =
     gauge("queue_jobs_in_hand", &["queue"], "Jobs claimed by this process and not settled yet.");
 pub(crate) const SCHEDULE_TICKS: Metric = counter(
@@ -81,7 +86,7 @@ pub(crate) const SCHEDULE_LATE_SECONDS: Metric =
     seconds("queue_schedule_late_seconds", &[], "From a tick being due to its job being enqueued.");
 
 /// All of them.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 16] = [
     JOBS_ENQUEUED,
     JOBS_CLAIMED,
     JOBS_SETTLED,
@@ -94,6 +99,7 @@ pub const METRICS: [Metric; 15] = [
     RESCUED,
     PROMOTED,
     DATABASE_ERRORS,
+    UNREADABLE,
     IN_HAND,
     SCHEDULE_TICKS,
     SCHEDULE_LATE_SECONDS,

@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
+use crate::encryption::{Binding, Keyring};
+use crate::payload::{NewPayload, version};
 use crate::{BatchJob, EnqueueError, Job, Priority, Retry};
 
 /// The largest payload, in bytes of JSON. What is larger belongs in a table of its own, with its id in the job.
@@ -63,7 +66,42 @@ pub struct NewJob {
     pub(crate) expires_at: Option<DateTime<Utc>>,
     /// How many jobs it waits for; set by what makes flows.
     pub(crate) waits_for: u16,
-    pub(crate) payload: String,
+    pub(crate) version: i16,
+    pub(crate) payload: NewPayload,
+}
+
+/// What [`NewJob`] takes from a kind.
+struct Policy {
+    kind: &'static str,
+    queue: &'static str,
+    priority: Priority,
+    retry: Retry,
+    version: i16,
+    is_encrypted: bool,
+}
+
+impl Policy {
+    fn of<J: Job>() -> Policy {
+        Policy {
+            kind: J::KIND,
+            queue: J::QUEUE,
+            priority: J::PRIORITY,
+            retry: J::RETRY,
+            version: const { version(J::VERSION) },
+            is_encrypted: J::ENCRYPTED,
+        }
+    }
+
+    fn of_batch<J: BatchJob>() -> Policy {
+        Policy {
+            kind: J::KIND,
+            queue: J::QUEUE,
+            priority: J::PRIORITY,
+            retry: J::RETRY,
+            version: const { version(J::VERSION) },
+            is_encrypted: J::ENCRYPTED,
+        }
+    }
 }
 
 /// Whether a job's id was made for it and has never been shown to the database: then no other job can have it. A clone
@@ -122,9 +160,10 @@ impl NewJob {
     /// A job of a kind that runs one at a time.
     ///
     /// # Errors
-    /// When the payload does not serialise, or to more than [`PAYLOAD_BYTES_MAX`].
+    /// When the payload does not serialise, or to more than [`PAYLOAD_BYTES_MAX`], or the kind is
+    /// [`ENCRYPTED`](Job::ENCRYPTED).
     pub fn of<J: Job>(job: &J) -> Result<NewJob, EnqueueError> {
-        NewJob::new(J::KIND, J::QUEUE, J::PRIORITY, J::RETRY, job)
+        NewJob::new(Policy::of::<J>(), job, None)
     }
 
     /// A job of a kind that runs in batches.
@@ -132,21 +171,40 @@ impl NewJob {
     /// # Errors
     /// As [`NewJob::of`].
     pub fn batch<J: BatchJob>(job: &J) -> Result<NewJob, EnqueueError> {
-        NewJob::new(J::KIND, J::QUEUE, J::PRIORITY, J::RETRY, job)
+        NewJob::new(Policy::of_batch::<J>(), job, None)
     }
 
-    fn new(
-        kind: &'static str,
-        queue: &'static str,
-        priority: Priority,
-        retry: Retry,
-        payload: &impl Serialize,
-    ) -> Result<NewJob, EnqueueError> {
-        let payload = serde_json::to_string(payload)?;
+    /// A job whose payload is sealed with the keyring's current key, whether its kind asks for that or not. It is
+    /// sealed when it is enqueued, for the id that the job has then.
+    ///
+    /// # Errors
+    /// As [`NewJob::of`], save that a key is there.
+    pub fn encrypted<J: Job>(job: &J, keyring: &Keyring) -> Result<NewJob, EnqueueError> {
+        NewJob::new(Policy::of::<J>(), job, Some(keyring))
+    }
+
+    /// As [`NewJob::encrypted`], of a kind that runs in batches.
+    ///
+    /// # Errors
+    /// As [`NewJob::encrypted`].
+    pub fn encrypted_batch<J: BatchJob>(job: &J, keyring: &Keyring) -> Result<NewJob, EnqueueError> {
+        NewJob::new(Policy::of_batch::<J>(), job, Some(keyring))
+    }
+
+    fn new(policy: Policy, payload: &impl Serialize, keyring: Option<&Keyring>) -> Result<NewJob, EnqueueError> {
+        let Policy { kind, queue, priority, retry, version, is_encrypted } = policy;
+        if is_encrypted && keyring.is_none() {
+            return Err(EnqueueError::KeyNeeded { kind });
+        }
+        let mut payload = Zeroizing::new(serde_json::to_string(payload)?);
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(EnqueueError::PayloadTooLarge { kind, bytes: payload.len() });
         }
-        Ok(NewJob::plain(kind.into(), queue.into(), priority, retry.attempts(), payload))
+        let payload = match keyring {
+            None => NewPayload::Plain(std::mem::take(&mut payload)),
+            Some(keyring) => NewPayload::Secret(payload, keyring.clone()),
+        };
+        Ok(NewJob::plain(kind.into(), queue.into(), priority, retry.attempts(), (version, payload)))
     }
 
     /// A job as it is stored with a schedule, of a kind and a queue that are known by name only.
@@ -155,8 +213,9 @@ impl NewJob {
         shard: i16,
         priority: Priority,
         max_attempts: u16,
-        payload: String,
+        (version, payload): (i16, String),
     ) -> NewJob {
+        let payload = (version, NewPayload::Plain(payload));
         NewJob::plain(kind.into(), queue.into(), priority, max_attempts, payload).shard(shard)
     }
 
@@ -165,7 +224,7 @@ impl NewJob {
         queue: Cow<'static, str>,
         priority: Priority,
         max_attempts: u16,
-        payload: String,
+        (version, payload): (i16, NewPayload),
     ) -> NewJob {
         NewJob {
             id: Uuid::now_v7(),
@@ -184,8 +243,22 @@ impl NewJob {
             parent: None,
             expires_at: None,
             waits_for: 0,
+            version,
             payload,
         }
+    }
+
+    /// The payload of a job that is no secret, which those of schedules never are: [`NewJob::of`] refuses such kinds.
+    pub(crate) fn plain_payload(&self) -> &str {
+        match &self.payload {
+            NewPayload::Plain(text) => text,
+            NewPayload::Secret(..) => unreachable!("the job was not made with a keyring"),
+        }
+    }
+
+    /// The payload as the table holds it in the row of this id.
+    pub(crate) fn stored_payload(&self, id: Uuid) -> Cow<'_, str> {
+        self.payload.stored(Binding { id, kind: &self.kind, version: self.version })
     }
 
     /// With an id of the caller's choice; while a job of this id is live, another is not created.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::settle::{PLANNER, Settled, Settlement, settle};
+use crate::settle::{Holding, PLANNER, Settled, Settlement, settle};
 
 /// Where jobs begin their transactions.
 #[derive(Debug)]
@@ -81,6 +81,33 @@ impl<'a> OwnTx<'a> {
         }
         tx.commit().await?;
         Ok(settled)
+    }
+
+    /// Commits what there is of the transaction together with where the next step begins; another one begins on the
+    /// next use. When the claim was lost, nothing is written.
+    pub(crate) async fn commit_step(&mut self, shard: i16, holding: Holding, cursor: &str) -> Result<(), CommitError> {
+        self.get().await?;
+        let mut tx = self.tx.take().expect("it has just begun");
+        let kept = sqlx::query!(
+            r#"
+            update queue.job
+               set cursor = $5::text::json
+             where shard = $1 and id = $2 and epoch = $3 and owner = $4 and claimed_at = $6
+            "#,
+            shard,
+            holding.id,
+            holding.epoch,
+            holding.owner,
+            cursor,
+            holding.claimed_at,
+        );
+        // Planned each time: a plan from when the table was empty would read all of it.
+        if kept.persistent(false).execute(&mut *tx).await?.rows_affected() == 0 {
+            tx.rollback().await?;
+            return Err(CommitError::LeaseLost(vec![holding.id]));
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Rolls back what has begun; a failure to do so is the same, since the server then does.

@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::encryption::Keyring;
+use crate::payload::version;
 use crate::run::{RunKind, run_batch, run_single};
 use crate::schedule::Schedule;
 use crate::{BatchJob, Job, Limit, Retry};
@@ -37,11 +39,12 @@ impl States {
     }
 }
 
-/// Every kind of job that a worker process runs.
-#[derive(Debug, Default)]
+/// Every kind of job that a worker process runs. Clones share the kinds and the state.
+#[derive(Debug, Default, Clone)]
 pub struct Registry {
     kinds: HashMap<&'static str, Arc<Kind>>,
     pub(crate) limits: Vec<Limit>,
+    pub(crate) keyring: Option<Keyring>,
     pub(crate) states: States,
     pub(crate) schedules: Vec<Schedule>,
 }
@@ -58,6 +61,7 @@ impl Registry {
     /// When the kind's name is taken.
     #[must_use]
     pub fn job<J: Job>(self) -> Registry {
+        const { version(J::VERSION) };
         self.kind(Kind {
             name: J::KIND,
             queue: J::QUEUE,
@@ -76,6 +80,7 @@ impl Registry {
     /// When the kind's name is taken, or its batches are empty or never run.
     #[must_use]
     pub fn batch<J: BatchJob>(self) -> Registry {
+        const { version(J::VERSION) };
         assert!(J::BATCH_MAX > 0 && J::CONCURRENCY > 0, "{} has room for no job", J::KIND);
         self.kind(Kind {
             name: J::KIND,
@@ -116,6 +121,13 @@ impl Registry {
         let is_taken = self.schedules.iter().any(|other| other.name == schedule.name);
         assert!(!is_taken, "the schedule {} is registered twice", schedule.name);
         self.schedules.push(schedule);
+        self
+    }
+
+    /// With the keys that sealed payloads are opened with.
+    #[must_use]
+    pub fn keyring(mut self, keyring: Keyring) -> Registry {
+        self.keyring = Some(keyring);
         self
     }
 

@@ -5,10 +5,12 @@
 
 mod batch;
 mod guard;
+mod pulse;
 mod single;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -17,13 +19,16 @@ use crate::claim::{Claimed, put_on_trial};
 use crate::context::JobContext;
 use crate::error::Failure;
 use crate::lease::Generation;
+use crate::metrics::UNREADABLE;
 use crate::own_tx::{CommitError, OwnTx, TxSource};
+use crate::payload::Unreadable;
 use crate::registry::{Kind, Registry};
 use crate::settle::{DeadReason, Settlement, Verdict};
 use crate::{JobError, Notifier, Random};
 
 pub(crate) use batch::{BatchRun, RanBatch, run_batch};
 pub(crate) use guard::Stopped;
+pub(crate) use pulse::Pulse;
 pub(crate) use single::run_single;
 
 /// How a kind without its type is run.
@@ -44,9 +49,12 @@ impl std::fmt::Debug for RunKind {
 /// Why a run did not succeed.
 #[derive(Debug)]
 pub(crate) enum RunError {
-    Undecodable(serde_json::Error),
+    Payload(Unreadable),
     Job(JobError),
 }
+
+/// For how long a job is put off that another process may be able to read.
+const UNREADABLE_SNOOZE: Duration = Duration::from_secs(30);
 
 /// What became of the jobs of one run.
 #[derive(Debug, Default)]
@@ -151,7 +159,7 @@ impl Executor {
         }
     }
 
-    fn wake(&self, queues: HashSet<std::borrow::Cow<'static, str>>) {
+    pub(crate) fn wake(&self, queues: HashSet<std::borrow::Cow<'static, str>>) {
         for queue in queues {
             self.notifier.wake(queue);
         }
@@ -175,10 +183,7 @@ impl Executor {
             if is_last { Verdict::Dead(DeadReason::Exhausted, failure) } else { Verdict::Retried(delay, failure) }
         };
         match error {
-            RunError::Undecodable(error) => {
-                let failure = Failure::text(format!("the payload does not parse: {error}"));
-                Verdict::Dead(DeadReason::Undecodable, failure)
-            }
+            RunError::Payload(unreadable) => unread(kind, job, unreadable),
             RunError::Job(JobError::Retry(error)) => {
                 let mut random = self.random.lock().expect("nothing panics while it is held");
                 again(kind.retry.delay(job.attempt.unsigned_abs(), &mut random), Failure::of(error.as_ref()))
@@ -187,8 +192,21 @@ impl Executor {
             RunError::Job(JobError::Snooze(delay)) => Verdict::Snoozed(*delay),
             RunError::Job(JobError::Discard(error)) => Verdict::Discarded(Failure::of(error.as_ref())),
             RunError::Job(JobError::Cancel(error)) => Verdict::Cancelled(Failure::of(error.as_ref())),
+            // Refused when it is written, unless the error is another job's.
+            RunError::Job(JobError::LeaseLost(_)) => Verdict::Returned,
         }
     }
+}
+
+/// A payload that another process may be able to read is left to it: what this one lacks, such as the code or the key
+/// of a release that is being rolled out, is no fault of the job.
+fn unread(kind: &Kind, job: &Claimed, unreadable: &Unreadable) -> Verdict {
+    let Some(reason) = unreadable.lack() else {
+        return Verdict::Dead(DeadReason::Undecodable, Failure::text(unreadable.to_string()));
+    };
+    tracing::warn!(id = %job.holding.id, kind = kind.name, error = %unreadable, "a job is left to another process");
+    metrics::counter!(UNREADABLE.name, "kind" => kind.name, "reason" => reason).increment(1);
+    Verdict::Snoozed(UNREADABLE_SNOOZE)
 }
 
 /// A run that panicked or took too long has failed like any other; none if the job is no longer ours.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -16,9 +17,10 @@ const DELAY_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 pub(crate) struct Holding {
     pub(crate) id: Uuid,
     pub(crate) epoch: i32,
-    /// The process that claimed it. The epoch alone would not do: a claim is committed without waiting for the disk,
-    /// so a crash of the server may undo it, and the next claim, by another process, then has the same epoch.
+    /// The process that claimed it, and when. The epoch alone would not do: a claim is committed without waiting for the
+    /// disk, so a crash of the server may undo it, and the next claim, by anybody, then has the same epoch.
     pub(crate) owner: Uuid,
+    pub(crate) claimed_at: DateTime<Utc>,
 }
 
 /// Why a job is given up.
@@ -183,6 +185,7 @@ async fn write(conn: &mut PgConnection, shard: i16, settlements: &[Settlement]) 
         &each().map(|one| one.verdict.is_refunded()).collect::<Vec<_>>(),
         &each().map(failure).collect::<Vec<_>>() as &[Option<String>],
         &each().map(|one| one.verdict.detail()).collect::<Vec<_>>() as &[Option<&str>],
+        &each().map(|one| one.holding.claimed_at).collect::<Vec<_>>(),
     );
     let row = settled.fetch_one(conn).await?;
     Ok((row.settled, Settled { lost: Vec::new(), has_freed: row.has_freed, has_dependants: row.has_dependants }))

@@ -1,11 +1,11 @@
 -- Settles claims: $1 shard, then beside each other $2 id, $3 epoch, $4 owner, $5 final state, 0 or 3, $6 delay, $7 attempt taken back,
--- $8 failure, $9 reason or result. See settle.rs.
+-- $8 failure, $9 reason or result, $10 when it was claimed. See settle.rs.
 with outcome as materialized (
     select $1::smallint as shard, given.*
       from unnest(
                $2::uuid[], $3::integer[], $4::uuid[], $5::smallint[],
-               $6::float8[], $7::boolean[], $8::text[], $9::text[]
-           ) as given(id, epoch, owner, state, delay_s, refunded, failure, detail)
+               $6::float8[], $7::boolean[], $8::text[], $9::text[], $10::timestamptz[]
+           ) as given(id, epoch, owner, state, delay_s, refunded, failure, detail, claimed_at)
 ),
 ended as (
     delete from queue.job as job
@@ -17,20 +17,22 @@ ended as (
        and job.id <= outcome.id
        and job.epoch = outcome.epoch
        and job.owner = outcome.owner
+       and job.claimed_at = outcome.claimed_at
        and outcome.state >= 4
     returning job.*, outcome.state as final_state, outcome.failure, outcome.detail
 ),
 filed as (
     insert into queue.job_history (
         shard, state, attempt, crashes, epoch, priority, max_attempts, finished_at, started_at, process, id,
-        run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload, tags, parent, limit_name, limit_key
+        run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload,
+        tags, parent, limit_name, limit_key, version
     )
     select shard, final_state, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at,
            owner, id, run_at, created_at, queue, kind, actor, trace, progress,
            case when failure is null then errors else coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
                'attempt', attempt, 'at', clock_timestamp(), 'process', owner
            )) end,
-           detail::json, payload, tags, parent, limit_name, limit_key
+           detail::json, payload, tags, parent, limit_name, limit_key, version
       from ended
      where final_state < 7
 ),
@@ -38,22 +40,22 @@ buried as (
     insert into queue.dead_job (
         shard, attempt, crashes, epoch, priority, max_attempts, died_at, started_at, process, id,
         run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload,
-        tags, parent, limit_name, limit_key, is_sequence, weight
+        tags, parent, limit_name, limit_key, is_sequence, weight, version, cursor
     )
     select shard, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at, owner, id,
            run_at, created_at, detail, queue, kind, actor, trace, progress,
            coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
                'attempt', attempt, 'at', clock_timestamp(), 'process', owner
            )),
-           payload, tags, parent, limit_name, limit_key, is_sequence, weight
+           payload, tags, parent, limit_name, limit_key, is_sequence, weight, version, cursor
       from ended
      where final_state = 7
     -- An id that was used again and died again: the last death stands.
         on conflict (shard, id) do update
-       set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload) = (
+       set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload, version, cursor) = (
                excluded.attempt, excluded.crashes, excluded.epoch, excluded.died_at, excluded.started_at,
                excluded.process, excluded.reason, excluded.kind, excluded.queue, excluded.errors,
-               excluded.payload
+               excluded.payload, excluded.version, excluded.cursor
            )
 ),
 told as (
@@ -93,6 +95,7 @@ kept as (
        and job.id <= outcome.id
        and job.epoch = outcome.epoch
        and job.owner = outcome.owner
+       and job.claimed_at = outcome.claimed_at
        and outcome.state < 4
     returning job.id, job.queue, job.state, job.held, job.is_sequence, job.limit_name, job.limit_key
 ),

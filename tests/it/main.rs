@@ -8,6 +8,7 @@ mod domain;
 mod import;
 mod import_client;
 mod import_plan;
+mod jobs;
 mod ledger_kit;
 mod ledger_log;
 mod ledger_plans;

@@ -1,12 +1,16 @@
 //! The queue, on a real database, mostly through the real worker.
 
 mod batches;
+mod encryption;
 mod enqueueing;
 mod fencing;
 mod outages;
 mod outcomes;
+mod payloads;
 mod plans;
 mod schedule;
 mod schedules;
+mod steps;
 mod stopping;
 mod support;
+mod zombies;

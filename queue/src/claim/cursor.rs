@@ -139,7 +139,7 @@ mod tests {
 
     fn job(priority: i16, second: i64) -> Claimed {
         Claimed {
-            holding: Holding { id: Uuid::nil(), epoch: 1, owner: Uuid::nil() },
+            holding: Holding { id: Uuid::nil(), epoch: 1, owner: Uuid::nil(), claimed_at: DateTime::UNIX_EPOCH },
             queue: String::new(),
             kind: String::new(),
             priority,
@@ -148,11 +148,11 @@ mod tests {
             max_attempts: 1,
             crashes: 0,
             waited_s: 0.0,
-            claimed_at: DateTime::from_timestamp(second, 0).unwrap(),
             actor: None,
             trace: None,
             cancelled_by: None,
             is_expired: false,
+            version: 1,
             payload: String::new(),
         }
     }

@@ -76,7 +76,7 @@ claimed as (
            unique_key = case when job.unique_until_started then null else job.unique_key end
      where job.ctid = any (array(select place from picked))
     returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority, job.run_at,
-              job.claimed_at, job.actor, job.trace, job.cancelled_by, job.expires_at, job.payload
+              job.claimed_at, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload
 ),
 taken as (
     update queue.limit_key as state
@@ -109,5 +109,5 @@ held as (
 )
 select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attempt as "attempt!", max_attempts as "max_attempts!",
        crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!", actor, trace, cancelled_by,
-       coalesce(expires_at <= claimed_at, false) as "is_expired!", payload::text as "payload!"
+       coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!"
   from claimed

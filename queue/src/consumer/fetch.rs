@@ -188,7 +188,7 @@ impl Fetcher {
     /// Puts the jobs in their lanes.
     fn hand_over(&mut self, generation: &Arc<Generation>, claimed: Vec<Claimed>) {
         let shared = &self.shared;
-        self.last_claimed_at = claimed.iter().map(|job| job.claimed_at).max().max(self.last_claimed_at);
+        self.last_claimed_at = claimed.iter().map(|job| job.holding.claimed_at).max().max(self.last_claimed_at);
         let mut by_queue: HashMap<String, Vec<Claimed>> = HashMap::new();
         for job in claimed {
             // The queue's name is only looked at here, so it is moved rather than copied where it can be.

@@ -18,7 +18,7 @@ const CHUNK: usize = 256 << 10;
 const COPY: &str = "
     copy queue.job (
         shard, state, priority, max_attempts, weight, waits_for, id, run_at, created_at, is_sequence, queue, kind,
-        limit_name, limit_key, tags, actor, trace, parent, expires_at, payload
+        limit_name, limit_key, tags, actor, trace, parent, expires_at, version, payload
     ) from stdin (format binary)";
 
 /// What each file of this format begins with: a signature, no flags, no extension.
@@ -83,7 +83,7 @@ impl Rows {
         };
         let state = job.state_at(due > now);
         let limited = job.limited.as_ref();
-        self.0.extend(20_i16.to_be_bytes());
+        self.0.extend(21_i16.to_be_bytes());
         self.field(&job.shard.to_be_bytes());
         self.field(&state.number().to_be_bytes());
         self.field(&job.priority.rank().to_be_bytes());
@@ -109,7 +109,8 @@ impl Rows {
             Some(at) => self.time(at),
             None => self.null(),
         }
-        self.field(job.payload.as_bytes());
+        self.field(&job.version.to_be_bytes());
+        self.field(job.stored_payload(job.id).as_bytes());
         state
     }
 

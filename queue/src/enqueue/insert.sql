@@ -3,7 +3,7 @@ with created as (
     insert into queue.job (
         shard, id, queue, kind, state, priority, max_attempts, run_at, created_at,
         unique_key, unique_until_started, actor, trace, payload,
-        limit_name, limit_key, is_sequence, weight, tags, parent, expires_at, waits_for
+        limit_name, limit_key, is_sequence, weight, tags, parent, expires_at, waits_for, version
     )
     select new.shard, new.id, new.queue, new.kind,
            case when new.waits_for > 0 then 3
@@ -15,17 +15,17 @@ with created as (
            due.at + make_interval(secs => (new.place - 1) * 1e-6), statement_timestamp(),
            new.unique_key, new.unique_until_started, new.actor, new.trace, new.payload::json,
            new.limit_name, new.limit_key, new.is_sequence, new.weight, new.tags::text[], new.parent, new.expires_at,
-           new.waits_for
+           new.waits_for, new.version
       from unnest(
                $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
                $7::float8[], $8::timestamptz[], $9::bytea[], $10::boolean[], $11::text[], $12::text[], $13::text[],
                $14::text[], $15::text[], $16::boolean[], $17::smallint[], $18::text[], $19::uuid[], $20::timestamptz[],
-               $21::smallint[]
+               $21::smallint[], $22::smallint[]
            ) with ordinality as new(
                shard, id, queue, kind, priority, max_attempts,
                delay_s, run_at, unique_key, unique_until_started, actor, trace, payload,
                limit_name, limit_key, is_sequence, weight, tags, parent, expires_at,
-               waits_for, place
+               waits_for, version, place
            )
      cross join lateral (
                select coalesce(new.run_at, statement_timestamp() + make_interval(secs => new.delay_s)) as at

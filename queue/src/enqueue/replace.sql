@@ -1,13 +1,15 @@
--- Gives a job that has not begun another payload and due time: $1 shard, $2 unique key, $3 delay, $4 time, $5 payload, $6 expiry.
+-- Gives a job that has not begun another payload and due time: $1 shard, $2 unique key, $3 delay, $4 time, $5 payload, $6 expiry,
+-- $7 the version of the payload, $8 the job that the payload is for.
 with found as (
     select ctid as place, queue, state
       from queue.job
-     where shard = $1 and unique_key = $2 and owner is null
+     where shard = $1 and unique_key = $2 and id = $8 and owner is null
        for update
 ),
 replaced as (
     update queue.job as job
        set payload = $5::text::json,
+           version = $7,
            run_at = due.at,
            expires_at = $6,
            state = case when job.waits_for <> 0 then 3

@@ -58,14 +58,23 @@ pub(super) async fn replace(
             blocked.push(index);
             continue;
         };
+        // Found first, since a payload may be sealed for the one job that it belongs to.
+        let there =
+            sqlx::query_scalar!("select id from queue.job where shard = $1 and unique_key = $2", job.shard, key);
+        let Some(there) = there.fetch_optional(&mut *conn).await? else {
+            blocked.push(index);
+            continue;
+        };
         let replaced = sqlx::query_file!(
             "src/enqueue/replace.sql",
             job.shard,
             key,
             job.due.delay_s(),
             job.due.time(),
-            job.payload,
+            &*job.stored_payload(there),
             job.expires_at,
+            job.version,
+            there,
         );
         match replaced.fetch_optional(&mut *conn).await? {
             Some(row) => {

@@ -3,11 +3,13 @@
 use futures::future::BoxFuture;
 
 use super::guard::guard;
-use super::{Executor, Report, RunError, stopped};
+use super::{Executor, Pulse, Report, RunError, stopped};
 use crate::batch::{Batch, Item};
 use crate::claim::Claimed;
+use crate::encryption::Keyring;
 use crate::lease::Generation;
 use crate::own_tx::{OwnTx, TxSource};
+use crate::payload::{Reader, Stored, Unreadable};
 use crate::registry::{Kind, States};
 use crate::settle::Settlement;
 use crate::{BatchJob, JobError};
@@ -19,12 +21,13 @@ pub(crate) struct BatchRun<'a> {
     jobs: &'a [&'a Claimed],
     source: &'a TxSource,
     states: &'a States,
+    keyring: Option<&'a Keyring>,
 }
 
 /// What became of a batch.
 pub(crate) enum RanBatch<'a> {
-    /// Nothing was run, because these do not parse.
-    Undecodable(Vec<(usize, serde_json::Error)>),
+    /// Nothing was run, because these cannot be read.
+    Unread(Vec<(usize, Unreadable)>),
     Failed(JobError, OwnTx<'a>),
     /// An outcome for each job.
     Done(Vec<Result<(), JobError>>, OwnTx<'a>),
@@ -33,16 +36,17 @@ pub(crate) enum RanBatch<'a> {
 /// [`BatchJob::run`] without the type: decodes the payloads and runs them.
 pub(crate) fn run_batch<J: BatchJob>(run: BatchRun<'_>) -> BoxFuture<'_, RanBatch<'_>> {
     Box::pin(async move {
-        let (mut items, mut undecodable) = (Vec::with_capacity(run.jobs.len()), Vec::new());
+        let reader = Reader::of_batch::<J>(run.keyring);
+        let (mut items, mut unread) = (Vec::with_capacity(run.jobs.len()), Vec::new());
         for (index, job) in run.jobs.iter().enumerate() {
             let (id, attempt) = (job.holding.id, job.attempt.unsigned_abs().into());
-            match serde_json::from_str::<J>(&job.payload) {
+            match reader.read(Stored { id, version: job.version, text: &job.payload }) {
                 Ok(payload) => items.push(Item { id, attempt, payload }),
-                Err(error) => undecodable.push((index, error)),
+                Err(error) => unread.push((index, error)),
             }
         }
-        if !undecodable.is_empty() {
-            return RanBatch::Undecodable(undecodable);
+        if !unread.is_empty() {
+            return RanBatch::Unread(unread);
         }
         let outcomes = items.iter().map(|_| Ok(())).collect();
         let mut batch = Batch::<J> { items, outcomes, tx: OwnTx::new(run.source), states: run.states };
@@ -68,10 +72,12 @@ impl Executor {
             if part.is_empty() {
                 continue;
             }
-            let given = BatchRun { jobs: &part, source: &self.source, states: &self.registry.states };
-            let failed = match guard(generation, kind.timeout, std::future::pending(), run(given)).await {
-                Ok(RanBatch::Undecodable(undecodable)) => {
-                    parts.push(self.bury(kind, &part, undecodable, report));
+            let (states, keyring) = (&self.registry.states, self.registry.keyring.as_ref());
+            let given = BatchRun { jobs: &part, source: &self.source, states, keyring };
+            let never = std::future::pending();
+            let failed = match guard(generation, &Pulse::new(), kind.timeout, never, run(given)).await {
+                Ok(RanBatch::Unread(unread)) => {
+                    parts.push(self.set_aside(kind, &part, unread, report));
                     continue;
                 }
                 Ok(RanBatch::Done(outcomes, tx)) => {
@@ -102,20 +108,20 @@ impl Executor {
         }
     }
 
-    /// Reports what does not parse as dead; returns the rest.
-    fn bury<'a>(
+    /// Reports what becomes of jobs that cannot be read; returns the rest.
+    fn set_aside<'a>(
         &self,
         kind: &Kind,
         part: &[&'a Claimed],
-        undecodable: Vec<(usize, serde_json::Error)>,
+        unread: Vec<(usize, Unreadable)>,
         report: &mut Report,
     ) -> Vec<&'a Claimed> {
-        let mut is_dead = vec![false; part.len()];
-        for (index, error) in undecodable {
-            is_dead[index] = true;
-            report.open.push(self.settlement(kind, part[index], Err(&RunError::Undecodable(error))));
+        let mut is_unread = vec![false; part.len()];
+        for (index, error) in unread {
+            is_unread[index] = true;
+            report.open.push(self.settlement(kind, part[index], Err(&RunError::Payload(error))));
         }
-        part.iter().zip(is_dead).filter(|(_, is_dead)| !is_dead).map(|(job, _)| *job).collect()
+        part.iter().zip(is_unread).filter(|(_, is_unread)| !is_unread).map(|(job, _)| *job).collect()
     }
 
     /// Commits a batch that succeeded. When single jobs were lost meanwhile, returns the others, to be run again.
@@ -148,9 +154,10 @@ impl Executor {
 /// Whether halves might fare better: not when the database is to blame, nor when the batch asked for another time.
 fn may_split(error: &RunError) -> bool {
     match error {
-        RunError::Undecodable(_) => false,
+        RunError::Payload(_) => false,
         RunError::Job(error) => {
-            !error.is_transient() && !matches!(error, JobError::Snooze(_) | JobError::RetryAfter(..))
+            !error.is_transient()
+                && !matches!(error, JobError::Snooze(_) | JobError::RetryAfter(..) | JobError::LeaseLost(_))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
+use super::pulse::Pulse;
 use crate::lease::Generation;
 
 /// Why a run was ended from outside.
@@ -21,6 +22,7 @@ pub(crate) enum Stopped {
 /// somebody has asked for its end.
 pub(super) async fn guard<T>(
     generation: &Generation,
+    pulse: &Pulse,
     timeout: Duration,
     cancelled: impl Future<Output = ()>,
     run: impl Future<Output = T>,
@@ -31,7 +33,7 @@ pub(super) async fn guard<T>(
         ran = AssertUnwindSafe(run).catch_unwind() => ran.map_err(|panic| Stopped::Panicked(message(panic.as_ref()))),
         () = generation.lost.cancelled() => Err(Stopped::LeaseLost),
         () = cancelled => Err(Stopped::Cancelled),
-        () = tokio::time::sleep(timeout) => Err(Stopped::TimedOut),
+        () = pulse.stops(timeout) => Err(Stopped::TimedOut),
     }
 }
 
@@ -48,17 +50,35 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_panic_a_timeout_a_cancel_and_a_lost_lease_end_the_run() {
-        let generation = Generation::new(uuid::Uuid::nil());
+        let (generation, pulse) = (Generation::new(uuid::Uuid::nil()), Pulse::new());
         let (second, never) = (Duration::from_secs(1), std::future::pending);
-        assert_eq!(guard(&generation, second, never(), async { 7 }).await, Ok(7));
-        let panics = guard(&generation, second, never(), async { panic!("boom {}", 1) });
+        assert_eq!(guard(&generation, &pulse, second, never(), async { 7 }).await, Ok(7));
+        let panics = guard(&generation, &pulse, second, never(), async { panic!("boom {}", 1) });
         assert_eq!(panics.await, Err::<(), _>(Stopped::Panicked("boom 1".to_owned())));
-        let hangs = guard(&generation, second, never(), std::future::pending::<()>());
+        let hangs = guard(&generation, &pulse, second, never(), std::future::pending::<()>());
         assert_eq!(hangs.await, Err(Stopped::TimedOut));
-        let cancelled = guard(&generation, second, async {}, std::future::pending::<()>());
+        let cancelled = guard(&generation, &pulse, second, async {}, std::future::pending::<()>());
         assert_eq!(cancelled.await, Err(Stopped::Cancelled));
         generation.lost.cancel();
-        let lost = guard(&generation, second, never(), std::future::pending::<()>());
+        let lost = guard(&generation, &pulse, Duration::from_secs(3), never(), std::future::pending::<()>());
         assert_eq!(lost.await, Err(Stopped::LeaseLost));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beat_restarts_the_timeout() {
+        let (generation, pulse) = (Generation::new(uuid::Uuid::nil()), Pulse::new());
+        let began = tokio::time::Instant::now();
+        let beats = async {
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_millis(900)).await;
+                pulse.beat();
+            }
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(
+            guard(&generation, &pulse, Duration::from_secs(1), std::future::pending(), beats).await,
+            Err(Stopped::TimedOut)
+        );
+        assert_eq!(began.elapsed().as_millis(), 3_700);
     }
 }

@@ -5,20 +5,22 @@ use std::collections::HashSet;
 use futures::future::BoxFuture;
 
 use super::guard::guard;
-use super::{Executor, Report, RunError, stopped};
-use crate::Job;
+use super::{Executor, Pulse, Report, RunError, stopped};
 use crate::claim::Claimed;
 use crate::context::JobContext;
 use crate::lease::Generation;
 use crate::own_tx::OwnTx;
+use crate::payload::{Reader, Stored};
 use crate::registry::Kind;
+use crate::{Job, JobError};
 
 type RunSingle = for<'a, 'b> fn(&'a mut JobContext<'b>) -> BoxFuture<'a, Result<(), RunError>>;
 
 /// [`Job::run`] without the type: decodes the payload and runs it.
 pub(crate) fn run_single<'a, J: Job>(ctx: &'a mut JobContext<'_>) -> BoxFuture<'a, Result<(), RunError>> {
     Box::pin(async move {
-        let job: J = serde_json::from_str(&ctx.claimed.payload).map_err(RunError::Undecodable)?;
+        let stored = Stored { id: ctx.id(), version: ctx.claimed.version, text: &ctx.claimed.payload };
+        let job: J = Reader::of::<J>(ctx.keyring()).read(stored).map_err(RunError::Payload)?;
         job.run(ctx).await.map_err(RunError::Job)
     })
 }
@@ -32,21 +34,22 @@ impl Executor {
         job: &Claimed,
         report: &mut Report,
     ) {
+        let pulse = Pulse::new();
         let mut ctx = JobContext {
             claimed: job,
-            shard: self.shard,
-            source: &self.source,
+            executor: self,
+            generation,
+            pulse: &pulse,
             tx: OwnTx::new(&self.source),
-            cancellations: &self.cancellations,
-            states: &self.registry.states,
             result: None,
             follow_ups: HashSet::new(),
+            looked: None,
         };
         let cancelled = async {
             self.cancellations.wanted(job.holding.id).await;
             tokio::time::sleep(kind.cancel_grace).await;
         };
-        let ran = guard(generation, kind.timeout, cancelled, run(&mut ctx)).await;
+        let ran = guard(generation, &pulse, kind.timeout, cancelled, run(&mut ctx)).await;
         self.cancellations.forget(job.holding.id);
         let JobContext { tx, result, follow_ups, .. } = ctx;
         let error = match ran {
@@ -57,6 +60,7 @@ impl Executor {
                 return self.wake(follow_ups);
             }
             Ok(Ok(())) => return report.open.push(self.settlement(kind, job, Ok(result))),
+            Ok(Err(RunError::Job(JobError::LeaseLost(_)))) => None,
             Ok(Err(error)) => Some(error),
             Err(why) => stopped(kind, why),
         };

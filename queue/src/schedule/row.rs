@@ -18,6 +18,7 @@ pub(super) struct Row {
     pub(super) priority: i16,
     pub(super) max_attempts: i16,
     pub(super) payload: String,
+    pub(super) version: i16,
     pub(super) spec: String,
     pub(super) time_zone: String,
     pub(super) catch_up: String,
@@ -60,7 +61,7 @@ impl Row {
             self.shard,
             priority,
             self.max_attempts.unsigned_abs(),
-            self.payload.clone(),
+            (self.version, self.payload.clone()),
         );
         Ok(Schedule {
             name: self.name.clone(),
