@@ -21,6 +21,10 @@ use crate::metrics::{CLAIM_SECONDS, IN_HAND, JOBS_CLAIMED};
 use crate::registry::Kind;
 use crate::settle::{DeadReason, Settlement, Verdict};
 
+/// In a stream of jobs, claims that bring few begin at least this far apart: each then brings more, and costs less for
+/// each job. A job that comes to an idle worker is claimed at once.
+const STREAM_GAP: Duration = Duration::from_millis(3);
+
 struct Fetcher {
     shared: Arc<Shared>,
     link: Link,
@@ -29,6 +33,8 @@ struct Fetcher {
     /// When to look from the beginning of a lane again, where a look from the middle found less than was wanted.
     rechecks: Vec<Option<Instant>>,
     round: Round,
+    /// When the last claim began, if it brought few jobs.
+    small_claim: Option<Instant>,
     /// When a limit's bucket will have a token again.
     token_at: Option<Instant>,
     /// The lease that the two below are about.
@@ -49,6 +55,7 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
         cursors: std::iter::repeat_with(Cursor::default).take(lanes).collect(),
         rechecks: vec![None; lanes],
         round: Round::default(),
+        small_claim: None,
         token_at: None,
         generation: None,
         last_claimed_at: None,
@@ -106,6 +113,9 @@ impl Fetcher {
         if self.is_unsure && !self.make_sure(&generation).await {
             return true;
         }
+        if let Some(last) = self.small_claim.take() {
+            tokio::time::sleep_until((last + STREAM_GAP).into()).await;
+        }
         let rooms: Vec<Room> = shared.lanes.iter().map(|lane| lane.room()).collect();
         let has_ready = rooms.iter().any(|room| room.ready > 0);
         let has_limited = rooms.iter().any(|room| room.limited > 0);
@@ -139,6 +149,8 @@ impl Fetcher {
         let Some(claimed) = self.link.check(claimed).await else { return shared.hint_all() };
         self.is_unsure = false;
         let (ended, took) = (Instant::now(), began.elapsed());
+        let wanted_in_all: usize = wanted.iter().map(|one| one.jobs).sum();
+        self.small_claim = (claimed.len() < wanted_in_all / 4).then_some(began);
         metrics::histogram!(CLAIM_SECONDS.name).record(took);
         for ((lane, wanted), is_whole) in asked.iter().zip(&wanted).zip(is_whole) {
             let of_lane = || claimed.iter().filter(|job| job.queue == wanted.queue);

@@ -54,6 +54,8 @@ struct Flusher {
     settlements: Vec<Settlement>,
     /// When the first of them arrived.
     since: Instant,
+    /// When the last ones were written.
+    flushed: Option<Instant>,
 }
 
 pub(super) async fn run(
@@ -63,7 +65,7 @@ pub(super) async fn run(
 ) {
     let link = Link::new("settle", &options, &[]);
     let (open, settlements) = (Vec::new(), Vec::new());
-    let mut flusher = Flusher { shared: shared.clone(), link, open, settlements, since: Instant::now() };
+    let mut flusher = Flusher { shared: shared.clone(), link, open, settlements, since: Instant::now(), flushed: None };
     loop {
         tokio::select! {
             biased;
@@ -113,8 +115,7 @@ impl Flusher {
             {
                 self.take(outcome);
             }
-            let is_enough = self.settlements.len() >= FLUSH_ENOUGH;
-            if is_enough || self.settlements.is_empty() || !self.shared.lanes.iter().any(|lane| lane.is_busy()) {
+            if self.settlements.len() >= FLUSH_ENOUGH || self.settlements.is_empty() || !self.is_in_a_stream() {
                 return;
             }
             let until = self.since + self.shared.timing.linger;
@@ -123,6 +124,12 @@ impl Flusher {
                 Ok(None) | Err(_) => return,
             }
         }
+    }
+
+    /// Whether more outcomes are to be expected soon: jobs are at hand, or the last ones were written a moment ago.
+    fn is_in_a_stream(&self) -> bool {
+        self.flushed.is_some_and(|at| at.elapsed() < self.shared.timing.linger)
+            || self.shared.lanes.iter().any(|lane| lane.is_busy())
     }
 
     /// Writes what was gathered, however long the database is away; at the end, one attempt has to do.
@@ -155,6 +162,7 @@ impl Flusher {
                 continue;
             };
             metrics::histogram!(SETTLE_SECONDS.name).record(began.elapsed());
+            self.flushed = Some(Instant::now());
             self.tell(settled.has_freed, settled.has_dependants);
             self.settled(&by_id, settled.lost, is_repeated);
         }
