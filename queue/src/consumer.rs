@@ -7,6 +7,7 @@ mod fetch;
 mod flush;
 mod keep;
 mod listen;
+mod unblock;
 mod upkeep;
 
 use std::collections::HashSet;
@@ -131,6 +132,7 @@ impl Consumer {
         tasks.spawn(flush::run(shared.clone(), options.clone(), receiver));
         tasks.spawn(upkeep::promote_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::rescue_all(shared.clone(), options.clone()));
+        tasks.spawn(unblock::unblock_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::fold_all(shared.clone(), options.clone()));
         tasks.spawn(listen::run(shared.clone(), options));
         Consumer { shared, tasks }

@@ -11,7 +11,7 @@ use crate::cancel::Cancellations;
 use crate::claim::Claimed;
 use crate::own_tx::{OwnTx, TxSource};
 use crate::registry::States;
-use crate::{EnqueueError, Enqueued, JobError, NewJob, PAYLOAD_BYTES_MAX, enqueue};
+use crate::{EnqueueError, Enqueued, Flow, FlowEnqueued, FlowError, JobError, NewJob, PAYLOAD_BYTES_MAX, enqueue};
 
 /// The surroundings of one attempt of one job.
 pub struct JobContext<'a> {
@@ -90,6 +90,16 @@ impl JobContext<'_> {
         let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?;
         self.follow_ups.insert(queue);
         Ok(enqueued[0])
+    }
+
+    /// Enqueues a flow of follow-up jobs in the job's own transaction: they exist if this one succeeds.
+    ///
+    /// # Errors
+    /// As [`Flow::enqueue`].
+    pub async fn enqueue_flow(&mut self, flow: Flow) -> Result<FlowEnqueued, FlowError> {
+        let enqueued = flow.parent(self.id()).enqueue(self.tx.get().await?).await?;
+        self.follow_ups.extend(&enqueued.queues);
+        Ok(enqueued)
     }
 
     /// Stores what the job returns; it is kept in the history when the job succeeds.

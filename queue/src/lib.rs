@@ -54,6 +54,7 @@ mod run;
 mod settle;
 
 pub mod backend;
+pub mod flow;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;
@@ -62,6 +63,7 @@ pub use batch::{Batch, Item};
 pub use context::JobContext;
 pub use enqueue::{EnqueueError, Enqueued, Enqueuer, enqueue};
 pub use error::{BoxError, JobError};
+pub use flow::{Flow, FlowEnqueued, FlowError};
 pub use job::{BatchJob, Job};
 pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
 pub use notify::Notifier;
