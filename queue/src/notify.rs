@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::{PgExecutor, PgPool};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::mpsc;
 
 /// The channel that worker processes listen on; the payload is a queue's name.

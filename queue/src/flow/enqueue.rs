@@ -204,12 +204,7 @@ async fn flag(conn: &mut PgConnection, shard: i16, ids: &[Uuid]) -> sqlx::Result
 }
 
 /// Writes the links. Jobs that have ended already are said to have ended once more, for those that wait for them now.
-async fn write(
-    conn: &mut PgConnection,
-    shard: i16,
-    links: &Links,
-    found: &HashMap<Uuid, Found>,
-) -> sqlx::Result<()> {
+async fn write(conn: &mut PgConnection, shard: i16, links: &Links, found: &HashMap<Uuid, Found>) -> sqlx::Result<()> {
     let children: BTreeSet<Uuid> = links.keys().map(|(child, _)| *child).collect();
     let children: Vec<Uuid> = children.into_iter().collect();
     // An earlier job of the same id may have been cancelled while it waited.

@@ -180,11 +180,7 @@ async fn cancel(conn: &mut PgConnection, shard: i16, failed: &BTreeMap<Uuid, End
 }
 
 /// Tells waiting jobs how many of the jobs that they wait for have ended.
-async fn arrive(
-    conn: &mut PgConnection,
-    shard: i16,
-    arrived: &BTreeMap<Uuid, i16>,
-) -> sqlx::Result<Unblocked> {
+async fn arrive(conn: &mut PgConnection, shard: i16, arrived: &BTreeMap<Uuid, i16>) -> sqlx::Result<Unblocked> {
     if arrived.is_empty() {
         return Ok(Unblocked::default());
     }
