@@ -40,7 +40,9 @@ made as (
 select found.number as "number!", found.queue as "queue!", found.limit_name as "name!", found.limit_key as "key!",
        -- Of a limit that nobody has declared, no job may run.
        case when rule.name is null then 0
-            else coalesce(greatest(rule.running_max - coalesce(state.running, 0), 0), 2147483647) end as "room!",
+            -- A limit of the rate alone; greatest() would take its null for nothing.
+            when rule.running_max is null then 2147483647
+            else greatest(rule.running_max - coalesce(state.running, 0), 0) end as "room!",
        case when rule.rate_per_s is not null and state.tokens is not null
             then greatest(
                      (1 - state.tokens) / rule.rate_per_s - extract(epoch from clock_timestamp() - state.refilled_at)::float8, 0
