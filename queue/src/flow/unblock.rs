@@ -93,8 +93,9 @@ async fn take_links(conn: &mut PgConnection, shard: i16, ended: &[Ended]) -> sql
                     cross join lateral (
                               select one.ctid as place
                                 from queue.dependency as one
-                               where one.shard = $1 and one.on_job = parent.id
-                               order by one.job
+                               -- A range, so that only the index which begins with the parent gives this order.
+                               where one.shard = $1 and one.on_job >= parent.id and one.on_job <= parent.id
+                               order by one.on_job, one.job
                                limit $3
                           ) as link
                     limit $3
