@@ -321,7 +321,8 @@ fn add(flow: &mut Flow, number: usize, option: fn(NewJob) -> NewJob) -> Vec<Node
 
 #[test]
 fn each_mistake_has_its_name() {
-    let table: [(&str, fn(&mut Flow)); 8] = [
+    type Mistake = (&'static str, fn(&mut Flow));
+    let table: [Mistake; 8] = [
         ("TooManyJobs", |flow| drop(add(flow, FLOW_JOBS_MAX + 1, |job| job))),
         ("TooManyLinks", |flow| {
             let nodes = add(flow, 100 + FLOW_LINKS_MAX / 100 + 1, |job| job);

@@ -106,8 +106,9 @@ async fn rule(pool: &PgPool, running_max: Option<i32>, rate: Option<(f64, f64)>)
 async fn no_key_has_more_than_its_number_at_once() {
     let pool = database().await;
     rule(&pool, Some(3), None).await;
-    let job =
-        |n: usize| spanned(n.to_string(), format!("k{}", n % 20), 0.005, Act::FailBefore(1 + (n % 7 == 0) as u32));
+    let job = |n: usize| {
+        spanned(n.to_string(), format!("k{}", n % 20), 0.005, Act::FailBefore(1 + u32::from(n.is_multiple_of(7))))
+    };
     let jobs: Vec<_> = (0..300).map(|n| job(n).limit("few", format!("k{}", n % 20))).collect();
     enqueue(&pool, &jobs).await;
     let workers = vec![start(&pool, |_| {}).await, start(&pool, |_| {}).await, start(&pool, |_| {}).await];
@@ -196,7 +197,7 @@ async fn a_queue_has_no_more_than_its_number_at_once() {
     rule(&pool, Some(4), None).await;
     let limit = "insert into queue.queue_control (queue, running_max) values ('test', 5)";
     sqlx::query(limit).execute(&pool).await.unwrap();
-    let job = |n: usize| spanned(n.to_string(), "k", 0.003, Act::FailBefore(1 + (n % 9 == 0) as u32));
+    let job = |n: usize| spanned(n.to_string(), "k", 0.003, Act::FailBefore(1 + u32::from(n.is_multiple_of(9))));
     let jobs = (0..200).map(|n| match n % 4 {
         0 => job(n).limit("few", format!("k{}", n % 3)),
         1 => job(n).sequence(format!("s{}", n % 5)),
