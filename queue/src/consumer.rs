@@ -7,6 +7,7 @@ mod fetch;
 mod flush;
 mod keep;
 mod listen;
+mod unblock;
 mod upkeep;
 
 use std::collections::{HashMap, HashSet};
@@ -144,6 +145,7 @@ impl Consumer {
         tasks.spawn(upkeep::promote_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::fire_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::rescue_all(shared.clone(), options.clone()));
+        tasks.spawn(unblock::unblock_all(shared.clone(), options.clone()));
         tasks.spawn(upkeep::fold_all(shared.clone(), options.clone()));
         tasks.spawn(listen::run(shared.clone(), options));
         Consumer { shared, tasks }

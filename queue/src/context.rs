@@ -16,7 +16,7 @@ use crate::encryption::Keyring;
 use crate::lease::Generation;
 use crate::own_tx::OwnTx;
 use crate::run::{Executor, Pulse};
-use crate::{EnqueueError, Enqueued, JobError, NewJob, enqueue};
+use crate::{EnqueueError, Enqueued, Flow, FlowEnqueued, FlowError, JobError, NewJob, enqueue};
 
 /// The largest result of a job, in bytes of JSON. It is kept for as long as the history and sent whole to whoever asks
 /// after the job, so what is larger belongs in a table of its own, with its key in the result.
@@ -105,6 +105,16 @@ impl<'a> JobContext<'a> {
         let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?;
         self.follow_ups.insert(queue);
         Ok(enqueued[0])
+    }
+
+    /// Enqueues a flow of follow-up jobs in the job's own transaction: they exist if this one succeeds.
+    ///
+    /// # Errors
+    /// As [`Flow::enqueue`].
+    pub async fn enqueue_flow(&mut self, flow: Flow) -> Result<FlowEnqueued, FlowError> {
+        let enqueued = flow.parent(self.id()).enqueue(self.tx.get().await?).await?;
+        self.follow_ups.extend(enqueued.queues.iter().cloned());
+        Ok(enqueued)
     }
 
     /// Stores what the job returns; it is kept in the history when the job succeeds.

@@ -133,6 +133,7 @@ mod share;
 
 pub mod backend;
 pub mod encryption;
+pub mod flow;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;
@@ -144,6 +145,7 @@ pub use batch::{Batch, Item};
 pub use context::{JobContext, RESULT_BYTES_MAX};
 pub use enqueue::{EnqueueError, Enqueued, Enqueuer, enqueue};
 pub use error::{BoxError, JobError, LeaseLost};
+pub use flow::{Flow, FlowEnqueued, FlowError};
 pub use job::{BatchJob, Job};
 pub use limit::Limit;
 pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};

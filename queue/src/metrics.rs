@@ -65,6 +65,11 @@ pub(crate) const PROCESS_LEASE_LOST: Metric =
 pub(crate) const RESCUED: Metric =
     counter("queue_rescued_total", &["outcome"], "Jobs taken from dead processes by this one: ready or poison.");
 pub(crate) const PROMOTED: Metric = counter("queue_promoted_total", &[], "Scheduled jobs made ready by this process.");
+pub(crate) const UNBLOCKED: Metric = counter(
+    "queue_unblocked_total",
+    &["outcome"],
+    "Jobs that waited for others and were told of their end by this process: unblocked or cancelled.",
+);
 pub(crate) const DATABASE_ERRORS: Metric = counter(
     "queue_database_errors_total",
     &["task"],
@@ -86,7 +91,7 @@ pub(crate) const SCHEDULE_LATE_SECONDS: Metric =
     seconds("queue_schedule_late_seconds", &[], "From a tick being due to its job being enqueued.");
 
 /// All of them.
-pub const METRICS: [Metric; 16] = [
+pub const METRICS: [Metric; 17] = [
     JOBS_ENQUEUED,
     JOBS_CLAIMED,
     JOBS_SETTLED,
@@ -98,6 +103,7 @@ pub const METRICS: [Metric; 16] = [
     PROCESS_LEASE_LOST,
     RESCUED,
     PROMOTED,
+    UNBLOCKED,
     DATABASE_ERRORS,
     UNREADABLE,
     IN_HAND,

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::mpsc;
 
 /// The channel that worker processes listen on; the payload is a queue's name.
@@ -58,9 +58,10 @@ async fn send_all(pool: PgPool, mut queues: mpsc::UnboundedReceiver<Cow<'static,
     }
 }
 
-async fn send(pool: &PgPool, names: &[&str]) -> sqlx::Result<()> {
+/// Sends a message for each of these queues, at once.
+pub(crate) async fn send(executor: impl PgExecutor<'_>, names: &[&str]) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify($1, name) from unnest($2::text[]) as name", CHANNEL, names as &[&str])
-        .execute(pool)
+        .execute(executor)
         .await?;
     Ok(())
 }

@@ -40,10 +40,15 @@ made as (
 select found.number as "number!", found.queue as "queue!", found.limit_name as "name!", found.limit_key as "key!",
        -- Of a limit that nobody has declared, no job may run.
        case when rule.name is null then 0
-            else coalesce(greatest(rule.running_max - coalesce(state.running, 0), 0), 2147483647) end as "room!",
+            -- A limit of the rate alone; greatest() would take its null for nothing.
+            when rule.running_max is null then 2147483647
+            else greatest(rule.running_max - coalesce(state.running, 0), 0) end as "room!",
        case when rule.rate_per_s is not null and state.tokens is not null
             then greatest(
-                     (1 - state.tokens) / rule.rate_per_s - extract(epoch from clock_timestamp() - state.refilled_at)::float8, 0
+                     -- The first job needs as many as it weighs: looking earlier would find too few, and not look again.
+                     (least(head.weight, rule.burst) - state.tokens) / rule.rate_per_s
+                         - extract(epoch from clock_timestamp() - state.refilled_at)::float8,
+                     0
                  ) end as token_in_s
   from found
   left join queue.limit_rule as rule on rule.name = found.limit_name
@@ -53,3 +58,12 @@ select found.number as "number!", found.queue as "queue!", found.limit_name as "
              where one.shard = $1 and one.name = found.limit_name and one.key = found.limit_key
             offset 0
        ) as state on true
+  left join lateral (
+            select one.weight
+              from queue.job as one
+             where one.shard = $1 and one.queue = found.queue and one.state = 3 and one.waits_for = 0
+               and one.limit_name = found.limit_name and one.limit_key = found.limit_key
+               and rule.rate_per_s is not null
+             order by one.priority, one.run_at
+             limit 1
+       ) as head on true

@@ -24,7 +24,8 @@ asked as materialized (
 locked as materialized (
     -- Who holds a key's row decides about its room; a key that somebody else is at is left to them.
     select asked.queue, asked.share, state.*, rule.rate_per_s, rule.burst,
-           greatest(rule.running_max - state.running, 0) as room,
+           -- None for a limit of the rate alone; greatest() would take its null for nothing.
+           case when rule.running_max is not null then greatest(rule.running_max - state.running, 0) end as room,
            least(
                rule.burst,
                coalesce(state.tokens, rule.burst)

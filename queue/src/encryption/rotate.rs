@@ -108,7 +108,7 @@ async fn find_live(
           from queue.job
          where shard = $1
            and id > $2
-           and state <> 2
+           and owner is null
            and payload #>> '{enc,alg}' is not null
            and payload #>> '{enc,key}' <> $3
          order by id

@@ -217,7 +217,7 @@ async fn a_rotation_seals_everything_anew_but_what_runs() {
     let live = enqueue(&pool, &[letter(&old), letter(&old), letter(&old), letter(&old), letter(&new)]).await;
     let foreign = enqueue(&pool, &[letter(&keyring("lost"))]).await[0];
     let process = Uuid::now_v7();
-    let claim = "update queue.job set state = 2, owner = $2, epoch = epoch + 1, claimed_at = now() where id = $1";
+    let claim = "update queue.job set owner = $2, epoch = epoch + 1, claimed_at = now() where id = $1";
     sqlx::query(claim).bind(live[3]).bind(process).execute(&pool).await.unwrap();
     let mut conn = pool.acquire().await.unwrap();
     let both = Keyring::new(key("new")).with(key("old")).unwrap();
