@@ -1,17 +1,16 @@
 //! A worker process with the jobs of this test: this very program, which starts itself again.
 
 use std::fs;
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use queue::Registry;
 use queue::backend::ConsumerConfig;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use sqlx::PgPool;
 use tempfile::TempDir;
+use tests::again::{Again, asked_to_end};
 use workers::child::{self, ChildConfig};
 
 use super::job::{Hold, HoldBatch, State};
@@ -24,25 +23,20 @@ const GATE: &str = "ZOMBIE_TEST_GATE";
 /// A running worker process; it is killed with the test.
 pub(super) struct Worker {
     folder: TempDir,
-    process: Child,
+    process: Again,
 }
 
 impl Worker {
     /// Starts one.
     pub(super) fn start(database: &str) -> Worker {
         let folder = tempfile::tempdir().unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["zombie::worker::run_as_a_worker", "--exact", "--ignored", "--nocapture"]);
-        command.env(DATABASE, database).env(GATE, folder.path().join("gate"));
-        // The pipe ends with this process, however that ends, and the worker with the pipe.
-        command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
-        let process = command.spawn().unwrap();
+        let environment = [(DATABASE, database.into()), (GATE, folder.path().join("gate").into())];
+        let process = Again::start("zombie::worker::run_as_a_worker", &folder.path().join("log"), environment);
         Worker { folder, process }
     }
 
     pub(super) fn pid(&self) -> i32 {
-        i32::try_from(self.process.id()).unwrap()
+        self.process.pid()
     }
 
     /// Has its jobs wait.
@@ -56,11 +50,11 @@ impl Worker {
     }
 
     pub(super) fn stop(&self) {
-        self.signal(Signal::STOP);
+        self.process.signal(Signal::STOP);
     }
 
     pub(super) fn go_on(&self) {
-        self.signal(Signal::CONT);
+        self.process.signal(Signal::CONT);
     }
 
     /// What it has logged.
@@ -71,16 +65,11 @@ impl Worker {
     fn gate(&self) -> PathBuf {
         self.folder.path().join("gate")
     }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
-    }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.kill();
         if std::thread::panicking() {
             eprintln!("what worker {} logged:\n{}", self.pid(), self.log());
         }
@@ -99,12 +88,6 @@ fn run_as_a_worker() {
         let registry = Registry::new().job::<Hold>().batch::<HoldBatch>().state(Arc::new(state));
         let mut consumer = ConsumerConfig::new(pool, registry);
         (consumer.lease, consumer.heartbeat) = (Duration::from_secs(2), Duration::from_millis(500));
-        let (sender, orphaned) = tokio::sync::oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            // Nothing is ever written to it: the answer is its end.
-            let _ = std::io::stdin().read(&mut [0]);
-            drop(sender);
-        });
-        child::run(ChildConfig::new(consumer), async { orphaned.await.unwrap_or_default() }).await.unwrap();
+        child::run(ChildConfig::new(consumer), asked_to_end()).await.unwrap();
     });
 }
