@@ -65,7 +65,12 @@ impl Server {
         let made = initdb(&installation, &owner, &caller, &folder.join("data"), Durability::Unsynced);
         made.expect("a new cluster can be made");
         let mut guardian = Command::new("sh");
-        guardian.args(["-c", GUARDIAN, "guardian"]).arg(&folder).stdin(Stdio::piped()).process_group(0).current_dir("/");
+        guardian
+            .args(["-c", GUARDIAN, "guardian"])
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .current_dir("/");
         run_as(&mut guardian, &owner, &caller);
         let guardian = guardian.spawn().expect("sh starts");
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
