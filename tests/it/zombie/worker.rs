@@ -1,5 +1,6 @@
 //! A worker process with the jobs of this test: this very program, which starts itself again.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use super::job::{Hold, HoldBatch, State};
 const DATABASE: &str = "ZOMBIE_TEST_DATABASE";
 /// Set for it as well: the file that holds its jobs up.
 const GATE: &str = "ZOMBIE_TEST_GATE";
+/// Set for one that has no heartbeat after its registration.
+const OBLIVIOUS: &str = "ZOMBIE_TEST_OBLIVIOUS";
 
 /// A running worker process; it is killed with the test.
 pub(super) struct Worker {
@@ -29,9 +32,22 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts one.
     pub(super) fn start(database: &str) -> Worker {
+        Worker::start_with(database, None)
+    }
+
+    /// Starts one that does not notice by itself that its lease is gone.
+    pub(super) fn start_oblivious(database: &str) -> Worker {
+        Worker::start_with(database, Some((OBLIVIOUS, "1".into())))
+    }
+
+    fn start_with(database: &str, setting: Option<(&'static str, OsString)>) -> Worker {
         let folder = tempfile::tempdir().unwrap();
         let environment = [(DATABASE, database.into()), (GATE, folder.path().join("gate").into())];
-        let process = Again::start("zombie::worker::run_as_a_worker", &folder.path().join("log"), environment);
+        let process = Again::start(
+            "zombie::worker::run_as_a_worker",
+            &folder.path().join("log"),
+            environment.into_iter().chain(setting),
+        );
         Worker { folder, process }
     }
 
@@ -84,10 +100,14 @@ fn run_as_a_worker() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let pool = PgPool::connect(&database).await.unwrap();
-        let state = State { pool: pool.clone(), gate: gate.into() };
+        let is_oblivious = std::env::var_os(OBLIVIOUS).is_some();
+        let state = State { pool: pool.clone(), gate: gate.into(), is_oblivious };
         let registry = Registry::new().job::<Hold>().batch::<HoldBatch>().state(Arc::new(state));
         let mut consumer = ConsumerConfig::new(pool, registry);
         (consumer.lease, consumer.heartbeat) = (Duration::from_secs(2), Duration::from_millis(500));
+        if is_oblivious {
+            consumer.heartbeat = Duration::from_secs(3_600);
+        }
         child::run(ChildConfig::new(consumer), asked_to_end()).await.unwrap();
     });
 }
