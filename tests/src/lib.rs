@@ -2,6 +2,7 @@
 
 pub mod again;
 pub mod binary;
+pub mod bouncer;
 pub mod database;
 pub mod people;
 pub mod processes;
