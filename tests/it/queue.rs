@@ -6,6 +6,7 @@ mod fencing;
 mod outages;
 mod outcomes;
 mod plans;
+mod pooling;
 mod schedule;
 mod stopping;
 mod support;

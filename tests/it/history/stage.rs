@@ -66,7 +66,9 @@ impl Stage {
     pub(super) async fn set(seed: u64, faketime: Option<PathBuf>) -> Stage {
         // Nothing here outlives a crash of the machine, so nothing needs a flush; a crash of the server is survived by
         // what was written, flushed or not, and loses what was not written yet.
-        let server = Server::start(&["fsync=off", "max_connections=200", "log_min_messages=warning"]);
+        // A connection whose first message is held keeps the server from stopping for as long as authentication may take.
+        let settings = ["fsync=off", "max_connections=200", "log_min_messages=warning", "authentication_timeout=1"];
+        let server = Server::start(&settings);
         let mut conn = PgConnection::connect(&server.url("postgres")).await.unwrap();
         sqlx::raw_sql("create database history").execute(&mut conn).await.unwrap();
         let pool = PgPool::connect(&server.url(DATABASE)).await.unwrap();
