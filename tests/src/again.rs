@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ impl Again {
         command.args([main, "--exact", "--ignored", "--nocapture"]).envs(environment);
         // The pipe ends with this process, however that ends, and the other process with the pipe.
         command.stdin(Stdio::piped()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
+        // One that is stopped does not see the pipe's end. Alone in its group it is hung up by the kernel instead.
+        command.process_group(0);
         Again { process: command.spawn().expect("this program starts") }
     }
 
