@@ -12,7 +12,7 @@ use super::event::{Diary, What};
 use super::jobs::Told;
 
 /// No more is enqueued while so many jobs are live: a run is about faults, not about load.
-const BACKLOG_MAX: i64 = 150;
+const BACKLOG_MAX: i64 = 100;
 /// After this long an answer is not waited for any more.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The pause between two transactions.

@@ -110,7 +110,7 @@ impl Told {
 
     /// A job as the seed has it: most are short, some take longer than a lease.
     pub(super) fn draw(random: &mut Random) -> Told {
-        let pause_ms = if random.below(10) == 0 { random.below(1_500) } else { random.below(60) };
+        let pause_ms = if random.below(12) == 0 { random.below(1_500) } else { random.below(60) };
         let batched = random.below(5) == 0;
         let act = if batched { BATCHED[random.below(BATCHED.len() as u64) as usize] } else { Act::draw(random) };
         Told { pause_ms, batched, ..Told::to(act) }
@@ -281,6 +281,8 @@ impl BatchJob for Together {
     const RETRY: Retry = RETRY;
     const TIMEOUT: Duration = Duration::from_secs(5);
     const BATCH_MAX: usize = 16;
+    /// What has seen two crashes runs alone, so one at a time would make the queue's end long.
+    const CONCURRENCY: usize = 4;
 
     async fn run(batch: &mut Batch<'_, Self>) -> Result<(), JobError> {
         let diary = batch.state::<Diary>();
