@@ -78,7 +78,7 @@ fn summary(facts: &Facts) -> BTreeMap<String, usize> {
     for event in &facts.events {
         match &event.what {
             What::Fault(text) => {
-                let fault = text.split(' ').nth(2).unwrap_or_default().split('(').next().unwrap_or_default();
+                let fault = text.split(' ').nth(2).unwrap_or_default().split(['(', '{']).next().unwrap_or_default();
                 count(format!("fault {fault}"));
                 count("faults".to_owned());
             }

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fs, io};
 
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 /// The name of the socket in its folder, as PostgreSQL has it.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// Which directions hold what they are given, for all connections, new ones too.
+/// Which directions hold what they are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Held {
     /// From the client to the server: statements do not arrive.
@@ -34,14 +34,26 @@ enum Fate {
     Cut,
 }
 
-type Fates = Arc<Mutex<Vec<watch::Sender<Fate>>>>;
+/// The test's end of one connection.
+#[derive(Debug)]
+struct Line {
+    held: watch::Sender<Held>,
+    fate: watch::Sender<Fate>,
+}
+
+/// What the proxy and its accepting task share.
+#[derive(Debug, Default)]
+struct Lines {
+    /// For connections to come.
+    held: Held,
+    open: Vec<Line>,
+}
 
 /// A proxy; with it all its connections end.
 #[derive(Debug)]
 pub struct Proxy {
     folder: TempDir,
-    held: watch::Sender<Held>,
-    fates: Fates,
+    lines: Arc<Mutex<Lines>>,
     accepting: JoinHandle<()>,
 }
 
@@ -51,9 +63,9 @@ impl Proxy {
         let folder = tempfile::Builder::new().prefix("bn-proxy-").tempdir().expect("the temporary folder is writable");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
         let listener = UnixListener::bind(folder.path().join(SOCKET)).expect("the folder is empty");
-        let (held, fates) = (watch::Sender::new(Held::default()), Fates::default());
-        let accepting = tokio::spawn(accept_all(listener, server.join(SOCKET), held.clone(), fates.clone()));
-        Proxy { folder, held, fates, accepting }
+        let lines = Arc::default();
+        let accepting = tokio::spawn(accept_all(listener, server.join(SOCKET), Arc::clone(&lines)));
+        Proxy { folder, lines, accepting }
     }
 
     /// The folder of its socket.
@@ -61,39 +73,64 @@ impl Proxy {
         self.folder.path()
     }
 
-    /// Holds these directions, until it is told otherwise.
+    /// Holds these directions of all connections, new ones too, until it is told otherwise.
     pub fn hold(&self, held: Held) {
-        self.held.send_replace(held);
+        let mut lines = self.lock();
+        lines.held = held;
+        lines.open.iter().for_each(|line| line.hold(held));
+    }
+
+    /// Holds these directions of one of the connections, until it is told otherwise of it or of all.
+    pub fn hold_one(&self, number: u64, held: Held) {
+        self.lock().one(number).into_iter().for_each(|line| line.hold(held));
     }
 
     /// Closes both sides of every connection.
     pub fn cut_all(&self) {
-        self.decide(|_| true, Fate::Cut);
+        self.lock().open.iter().for_each(|line| line.meet(Fate::Cut));
     }
 
     /// Closes both sides of one of the connections.
     pub fn cut_one(&self, number: u64) {
-        let connections = self.connections().max(1);
-        self.decide(|index| index as u64 == number % connections, Fate::Cut);
+        self.lock().one(number).into_iter().for_each(|line| line.meet(Fate::Cut));
     }
 
     /// Closes the client's side of every connection; the server's stays open until the next cut.
     pub fn half_open(&self) {
-        self.decide(|_| true, Fate::HalfOpen);
+        self.lock().open.iter().for_each(|line| line.meet(Fate::HalfOpen));
     }
 
     /// How many connections are open, half-open ones included.
-    pub fn connections(&self) -> u64 {
-        let mut fates = self.fates.lock().expect("nothing panics while it is held");
-        fates.retain(|fate| fate.receiver_count() > 0);
-        fates.len() as u64
+    pub fn connections(&self) -> usize {
+        let mut lines = self.lock();
+        lines.forget_ended();
+        lines.open.len()
     }
 
-    fn decide(&self, which: impl Fn(usize) -> bool, fate: Fate) {
-        let fates = self.fates.lock().expect("nothing panics while it is held");
-        for (_, connection) in fates.iter().enumerate().filter(|(index, _)| which(*index)) {
-            connection.send_replace(fate);
-        }
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().expect("nothing panics while it is held")
+    }
+}
+
+impl Line {
+    fn hold(&self, held: Held) {
+        self.held.send_replace(held);
+    }
+
+    fn meet(&self, fate: Fate) {
+        self.fate.send_replace(fate);
+    }
+}
+
+impl Lines {
+    fn forget_ended(&mut self) {
+        self.open.retain(|line| line.fate.receiver_count() > 0);
+    }
+
+    /// The connection of this number, counted round and round.
+    fn one(&mut self, number: u64) -> Option<&Line> {
+        self.forget_ended();
+        self.open.get((number % self.open.len().max(1) as u64) as usize)
     }
 }
 
@@ -104,15 +141,15 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept_all(listener: UnixListener, server: PathBuf, held: watch::Sender<Held>, fates: Fates) {
+async fn accept_all(listener: UnixListener, server: PathBuf, lines: Arc<Mutex<Lines>>) {
     while let Ok((client, _)) = listener.accept().await {
         // A server that is not there is one that hangs up.
         let Ok(server) = UnixStream::connect(&server).await else { continue };
-        let fate = watch::Sender::new(Fate::Carried);
-        let connection = Connection { client, server, held: held.subscribe(), fate: fate.subscribe() };
-        let mut fates = fates.lock().expect("nothing panics while it is held");
-        fates.retain(|fate| fate.receiver_count() > 0);
-        fates.push(fate);
+        let mut lines = lines.lock().expect("nothing panics while it is held");
+        let line = Line { held: watch::Sender::new(lines.held), fate: watch::Sender::new(Fate::Carried) };
+        let connection = Connection { client, server, held: line.held.subscribe(), fate: line.fate.subscribe() };
+        lines.forget_ended();
+        lines.open.push(line);
         tokio::spawn(connection.carry());
     }
 }
@@ -199,13 +236,16 @@ mod tests {
     #[tokio::test]
     async fn what_is_held_arrives_later() {
         let (proxy, mut client, mut server, _folder) = connected().await;
-        proxy.hold(Held { up: false, down: true });
-        server.write_u8(2).await.unwrap();
-        client.write_u8(1).await.unwrap();
-        assert_eq!(arrives(&mut server).await, Some(1), "the other direction is free");
-        assert!(client.try_read(&mut [0]).is_err(), "nothing has come back");
-        proxy.hold(Held::default());
-        assert_eq!(arrives(&mut client).await, Some(2));
+        let down = Held { up: false, down: true };
+        for hold in [|proxy: &Proxy, held| proxy.hold(held), |proxy: &Proxy, held| proxy.hold_one(3, held)] {
+            hold(&proxy, down);
+            server.write_u8(2).await.unwrap();
+            client.write_u8(1).await.unwrap();
+            assert_eq!(arrives(&mut server).await, Some(1), "the other direction is free");
+            assert!(client.try_read(&mut [0]).is_err(), "nothing has come back");
+            hold(&proxy, Held::default());
+            assert_eq!(arrives(&mut client).await, Some(2));
+        }
     }
 
     #[tokio::test]

@@ -30,7 +30,13 @@ pub(super) enum Fault {
         length: Duration,
         lost: bool,
     },
-    /// As before, for all participants at once: the database is away.
+    /// One connection carries out statements, and their answers do not arrive for this long: what was settled is settled
+    /// again, while all else goes on.
+    Deaf {
+        number: u64,
+        length: Duration,
+    },
+    /// Nothing arrives for all participants at once: the database is away.
     Outage(Duration),
     Restart(Shutdown),
     /// One of the server's processes is killed, so that all sessions end and it recovers.
@@ -70,7 +76,8 @@ fn step(random: &mut Random, has_faketime: bool) -> Step {
         57..62 => Fault::CutAll,
         62..71 => Fault::CutOne(random.below(8)),
         71..76 => Fault::HalfOpen(length(random)),
-        76..90 => hold(random),
+        76..84 => hold(random),
+        84..90 => Fault::Deaf { number: random.below(64), length: length(random) },
         90..92 => Fault::Outage(length(random)),
         92..95 => Fault::Restart(Shutdown::Fast),
         95..98 => Fault::Restart(Shutdown::Immediate),

@@ -140,6 +140,10 @@ impl Stage {
                 }
                 self.cure_after(*length, index, Cure::LetGo);
             }
+            Fault::Deaf { number, length } => {
+                self.slots[index].proxy.hold_one(*number, Held { up: false, down: true });
+                self.cure_after(*length, index, Cure::LetGo);
+            }
             Fault::Outage(length) => {
                 for index in 0..self.slots.len() {
                     self.slots[index].proxy.hold(Held { up: true, down: true });
