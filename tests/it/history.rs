@@ -14,6 +14,10 @@
 //! The long run, at least 2,000 faults within 20 minutes:
 //! `HISTORY_FAULTS=2500 cargo test -p tests --test it -- history::the_invariants --nocapture`
 //!
+//! To add a kind of job, teach [`jobs::Told`] to draw it, to make it and to run it; what a check has to know of it stands in
+//! its payload, which the queue keeps to the end. To add an invariant, add a file to `check`. Order by key, limits and
+//! ticks of schedules are checked already, of the payload's `sequence`, `limit` and `tick`, which nothing draws yet.
+//!
 //! To see that it can fail: take `job.epoch = outcome.epoch` and `job.owner = outcome.owner` out of both statements of
 //! `queue/src/settle.sql`, and run it. Without the fence it goes red at the default number of faults. That each single
 //! check can fail is shown by its own tests, on histories made by hand.

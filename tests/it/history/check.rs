@@ -3,7 +3,8 @@
 //! A check may not raise a false alarm, whatever the timing, so each file says what it compares and why that is sound.
 //! All times are of one clock (see [`Event`](super::event::Event)). What a run writes down happens in this order: the
 //! claim is made, the run is begun, it is ended, its outcome is settled. The first and the last are stamped within
-//! their transactions, so before they are visible to anybody else.
+//! their transactions, so before they are visible to anybody else. (Somebody who sets the machine's clock back during a
+//! run makes nonsense of it.)
 
 mod exclusive;
 mod fenced;
