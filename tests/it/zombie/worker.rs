@@ -20,7 +20,7 @@ use super::job::{Hold, HoldBatch, State};
 const DATABASE: &str = "ZOMBIE_TEST_DATABASE";
 /// Set for it as well: the file that holds its jobs up.
 const GATE: &str = "ZOMBIE_TEST_GATE";
-/// Set for one that has no heartbeat after its registration.
+/// Set for one whose lease is long, and whose heartbeat never comes.
 const OBLIVIOUS: &str = "ZOMBIE_TEST_OBLIVIOUS";
 
 /// A running worker process; it is killed with the test.
@@ -106,7 +106,7 @@ fn run_as_a_worker() {
         let mut consumer = ConsumerConfig::new(pool, registry);
         (consumer.lease, consumer.heartbeat) = (Duration::from_secs(2), Duration::from_millis(500));
         if is_oblivious {
-            consumer.heartbeat = Duration::from_secs(3_600);
+            (consumer.lease, consumer.heartbeat) = (Duration::from_secs(7_200), Duration::from_secs(3_600));
         }
         child::run(ChildConfig::new(consumer), asked_to_end()).await.unwrap();
     });
