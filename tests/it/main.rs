@@ -5,6 +5,7 @@
 mod api;
 mod chaos;
 mod domain;
+mod history;
 mod import;
 mod import_client;
 mod import_plan;

@@ -12,6 +12,7 @@ mod outages;
 mod outcomes;
 mod payloads;
 mod plans;
+mod pooling;
 mod schedule;
 mod schedules;
 mod sequences;

@@ -12,7 +12,7 @@ use tests::database::Database;
 use tests::wait::until;
 use uuid::Uuid;
 
-use job::{Hold, HoldBatch, Mode};
+use job::{Answer, Hold, HoldBatch, Mode};
 use worker::Worker;
 
 /// How long anything here may take; a lease is 2 s.
@@ -23,6 +23,7 @@ const TABLES: &str = "
     create schema zombie;
     create table zombie.begun (pid integer not null);
     create table zombie.effect (pid integer not null);
+    create table zombie.refused (pid integer not null);
 ";
 
 async fn pids(pool: &PgPool, table: &'static str) -> Vec<i32> {
@@ -95,4 +96,61 @@ async fn the_transaction_it_begins_afterwards_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_transaction_of_its_batch_is_refused() {
     a_zombie_is_refused(NewJob::batch(&HoldBatch { mode: Mode::WaitThenWrite }).unwrap(), true).await;
+}
+
+/// A holds the job and is stopped; B takes it, and has it still when A goes on and, not knowing of B, answers for it. A
+/// is refused, and B completes the job.
+async fn an_answer_of_a_zombie_is_refused(answer: Answer) {
+    let database = Database::create().await;
+    let pool = database.pool(2).await;
+    sqlx::raw_sql(TABLES).execute(&pool).await.unwrap();
+    let a = Worker::start_oblivious(&database.url());
+    a.hold();
+    let job = NewJob::of(&Hold { mode: Mode::WaitThenAnswer(answer) }).unwrap();
+    enqueue(&mut pool.acquire().await.unwrap(), &[job]).await.unwrap();
+    found(&pool, "A to begin the job", "select gen_random_uuid() from zombie.begun").await;
+    a.stop();
+    a.let_go();
+    // To the database it runs out now, and not in two hours.
+    let run_out = "update queue.process set expires_at = clock_timestamp()";
+    sqlx::query(run_out).execute(&pool).await.unwrap();
+    let b = Worker::start(&database.url());
+    b.hold();
+    found(&pool, "B to begin the job", "select gen_random_uuid() from zombie.begun offset 1").await;
+
+    a.go_on();
+    until("A to be refused", PATIENCE, || a.log().contains("its outcome is refused").then_some(())).await;
+    if answer == Answer::Progress {
+        assert_eq!(pids(&pool, "refused").await, [a.pid()], "what A reported was refused as well");
+    }
+    let held_by = "select owner from queue.job where state = 2 and progress is null and errors -> 1 is null";
+    let held_by = found(&pool, "the job to be B's still", held_by).await;
+    assert_eq!(Some(held_by), lease_of(&pool, &b).await);
+
+    b.let_go();
+    let completed = "select process from queue.job_history where state = 4 and progress::text = '\"by the heir\"'";
+    assert_eq!(found(&pool, "B to complete the job", completed).await, held_by);
+    let live: i64 = sqlx::query_scalar("select count(*) from queue.job").fetch_one(&pool).await.unwrap();
+    assert_eq!(live, 0, "nothing is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_progress_is_refused() {
+    an_answer_of_a_zombie_is_refused(Answer::Progress).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_snooze_is_refused() {
+    an_answer_of_a_zombie_is_refused(Answer::Snooze).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_cancel_and_its_discard_are_refused() {
+    an_answer_of_a_zombie_is_refused(Answer::Cancel).await;
+    an_answer_of_a_zombie_is_refused(Answer::Discard).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_failure_is_refused() {
+    an_answer_of_a_zombie_is_refused(Answer::Retry).await;
 }

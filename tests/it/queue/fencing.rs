@@ -58,6 +58,27 @@ async fn a_transaction_of_a_former_holder_is_rolled_back() {
 }
 
 #[tokio::test]
+async fn an_outcome_of_a_claim_that_a_crash_undid_is_refused_even_to_the_next_claim_of_the_same_process() {
+    let pool = Database::create().await.pool(20).await;
+    let mut worker = Worker::start(&pool).await;
+    let ids = enqueue(&pool, &[told("a", Act::Wait)]).await;
+    worker.next().await;
+    // The claim was not on the disk yet when the server crashed: the row is as it was before.
+    let undo =
+        "update queue.job set state = 1, epoch = epoch - 1, attempt = attempt - 1, owner = null, claimed_at = null";
+    sqlx::query(undo).execute(&pool).await.unwrap();
+    // The same process claims it again, with the same epoch, while the first run goes on.
+    worker.next().await;
+    worker.stage.gate.add_permits(1);
+    let later = enqueue(&pool, &[told("later", Act::Succeed)]).await;
+    reaches(&pool, later[0], JobState::Succeeded).await;
+    assert_eq!(find(&pool, ids[0]).await.state, JobState::Running, "the first run's outcome is not the second's");
+    worker.stage.gate.add_permits(1);
+    reaches(&pool, ids[0], JobState::Succeeded).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_batch_that_lost_some_jobs_does_the_others() {
     let pool = Database::create().await.pool(20).await;
     make_effects(&pool).await;

@@ -14,11 +14,17 @@ pub(super) struct State {
     pub(super) pool: PgPool,
     /// While this file is there, jobs of this process wait.
     pub(super) gate: PathBuf,
+    /// Whether this process, once it is a zombie, has no heartbeat that would tell it so.
+    pub(super) is_oblivious: bool,
 }
 
 impl State {
     async fn begin(&self) -> sqlx::Result<()> {
         write(&mut *self.pool.acquire().await?, "insert into zombie.begun (pid) values ($1)").await
+    }
+
+    async fn note_refusal(&self) -> sqlx::Result<()> {
+        write(&mut *self.pool.acquire().await?, "insert into zombie.refused (pid) values ($1)").await
     }
 
     /// Asks nobody, so that a process that goes on after a stop ends its job before it learns of anything.
@@ -42,6 +48,36 @@ pub(super) enum Mode {
     WriteNothing,
     WriteThenWait,
     WaitThenWrite,
+    /// An oblivious process answers this, others succeed.
+    WaitThenAnswer(Answer),
+}
+
+/// What an oblivious process makes of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Answer {
+    Progress,
+    Snooze,
+    Cancel,
+    Discard,
+    Retry,
+}
+
+impl Answer {
+    async fn give(self, ctx: &JobContext<'_>, state: &State) -> Result<(), JobError> {
+        match self {
+            Answer::Progress => {
+                let reported = ctx.progress(&"by the zombie").await;
+                if reported.is_err() {
+                    state.note_refusal().await?;
+                }
+                reported
+            }
+            Answer::Snooze => Err(JobError::Snooze(Duration::ZERO)),
+            Answer::Cancel => Err(JobError::cancel("cancelled by the zombie")),
+            Answer::Discard => Err(JobError::discard("discarded by the zombie")),
+            Answer::Retry => Err(JobError::retry("failed by the zombie")),
+        }
+    }
 }
 
 /// A job that waits at the gate.
@@ -61,8 +97,11 @@ impl Job for Hold {
         }
         state.begin().await?;
         state.wait().await;
-        if self.mode == Mode::WaitThenWrite {
-            write(ctx.tx().await?, EFFECT).await?;
+        match self.mode {
+            Mode::WaitThenWrite => write(ctx.tx().await?, EFFECT).await?,
+            Mode::WaitThenAnswer(answer) if state.is_oblivious => return answer.give(ctx, &state).await,
+            Mode::WaitThenAnswer(_) => ctx.progress(&"by the heir").await?,
+            Mode::WriteNothing | Mode::WriteThenWait => {}
         }
         Ok(())
     }

@@ -1,17 +1,17 @@
 //! A worker process with the jobs of this test: this very program, which starts itself again.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use queue::Registry;
 use queue::backend::ConsumerConfig;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use sqlx::PgPool;
 use tempfile::TempDir;
+use tests::again::{Again, asked_to_end};
 use workers::child::{self, ChildConfig};
 
 use super::job::{Hold, HoldBatch, State};
@@ -20,29 +20,39 @@ use super::job::{Hold, HoldBatch, State};
 const DATABASE: &str = "ZOMBIE_TEST_DATABASE";
 /// Set for it as well: the file that holds its jobs up.
 const GATE: &str = "ZOMBIE_TEST_GATE";
+/// Set for one whose lease is long, and whose heartbeat never comes.
+const OBLIVIOUS: &str = "ZOMBIE_TEST_OBLIVIOUS";
 
 /// A running worker process; it is killed with the test.
 pub(super) struct Worker {
     folder: TempDir,
-    process: Child,
+    process: Again,
 }
 
 impl Worker {
     /// Starts one.
     pub(super) fn start(database: &str) -> Worker {
+        Worker::start_with(database, None)
+    }
+
+    /// Starts one that does not notice by itself that its lease is gone.
+    pub(super) fn start_oblivious(database: &str) -> Worker {
+        Worker::start_with(database, Some((OBLIVIOUS, "1".into())))
+    }
+
+    fn start_with(database: &str, setting: Option<(&'static str, OsString)>) -> Worker {
         let folder = tempfile::tempdir().unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["zombie::worker::run_as_a_worker", "--exact", "--ignored", "--nocapture"]);
-        command.env(DATABASE, database).env(GATE, folder.path().join("gate"));
-        // The pipe ends with this process, however that ends, and the worker with the pipe.
-        command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
-        let process = command.spawn().unwrap();
+        let environment = [(DATABASE, database.into()), (GATE, folder.path().join("gate").into())];
+        let process = Again::start(
+            "zombie::worker::run_as_a_worker",
+            &folder.path().join("log"),
+            environment.into_iter().chain(setting),
+        );
         Worker { folder, process }
     }
 
     pub(super) fn pid(&self) -> i32 {
-        i32::try_from(self.process.id()).unwrap()
+        self.process.pid()
     }
 
     /// Has its jobs wait.
@@ -56,11 +66,11 @@ impl Worker {
     }
 
     pub(super) fn stop(&self) {
-        self.signal(Signal::STOP);
+        self.process.signal(Signal::STOP);
     }
 
     pub(super) fn go_on(&self) {
-        self.signal(Signal::CONT);
+        self.process.signal(Signal::CONT);
     }
 
     /// What it has logged.
@@ -71,16 +81,11 @@ impl Worker {
     fn gate(&self) -> PathBuf {
         self.folder.path().join("gate")
     }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
-    }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.kill();
         if std::thread::panicking() {
             eprintln!("what worker {} logged:\n{}", self.pid(), self.log());
         }
@@ -95,16 +100,14 @@ fn run_as_a_worker() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let pool = PgPool::connect(&database).await.unwrap();
-        let state = State { pool: pool.clone(), gate: gate.into() };
+        let is_oblivious = std::env::var_os(OBLIVIOUS).is_some();
+        let state = State { pool: pool.clone(), gate: gate.into(), is_oblivious };
         let registry = Registry::new().job::<Hold>().batch::<HoldBatch>().state(Arc::new(state));
         let mut consumer = ConsumerConfig::new(pool, registry);
         (consumer.lease, consumer.heartbeat) = (Duration::from_secs(2), Duration::from_millis(500));
-        let (sender, orphaned) = tokio::sync::oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            // Nothing is ever written to it: the answer is its end.
-            let _ = std::io::stdin().read(&mut [0]);
-            drop(sender);
-        });
-        child::run(ChildConfig::new(consumer), async { orphaned.await.unwrap_or_default() }).await.unwrap();
+        if is_oblivious {
+            (consumer.lease, consumer.heartbeat) = (Duration::from_secs(7_200), Duration::from_secs(3_600));
+        }
+        child::run(ChildConfig::new(consumer), asked_to_end()).await.unwrap();
     });
 }
