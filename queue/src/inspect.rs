@@ -48,6 +48,11 @@ impl JobState {
         matches!(self, JobState::Succeeded | JobState::Discarded | JobState::Cancelled | JobState::Dead)
     }
 
+    /// As it is stored.
+    pub(crate) const fn number(self) -> i32 {
+        self as i32
+    }
+
     pub(crate) fn from_number(number: i16) -> JobState {
         match number {
             0 => JobState::Scheduled,

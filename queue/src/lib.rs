@@ -54,6 +54,7 @@ mod run;
 mod settle;
 
 pub mod backend;
+pub mod control;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;

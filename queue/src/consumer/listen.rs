@@ -1,4 +1,4 @@
-//! Listens for hints that there is work.
+//! Listens for hints that there is work, or that an operator has said something.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::Shared;
+use crate::control;
 use crate::notify::CHANNEL;
 
 /// The wait after a failure; meanwhile polling finds the jobs.
@@ -30,12 +31,18 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
 async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, control::CHANNEL]).await?;
     // What was enqueued while nobody listened.
     shared.hint_all();
     // None says that the connection was lost, and messages with it.
     while let Some(message) = listener.try_recv().await? {
-        shared.hint(std::iter::once(message.payload()));
+        if message.channel() == control::CHANNEL {
+            // A pause or a cancelled job is heard of with a heartbeat; what was resumed or redriven may be anywhere.
+            shared.control.notify_one();
+            shared.hint_all();
+        } else {
+            shared.hint(std::iter::once(message.payload()));
+        }
         shared.promote.notify_one();
     }
     Ok(())
