@@ -55,6 +55,7 @@ mod settle;
 
 pub mod backend;
 pub mod control;
+pub mod explain;
 pub mod inspect;
 pub mod lease;
 pub mod metrics;

@@ -55,13 +55,15 @@ pub struct Filter {
     /// Enqueued before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_before: Option<DateTime<Utc>>,
-    is_everything: bool,
+    /// Said on purpose where there is no other condition: every job that the action applies to.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
 }
 
 impl Filter {
     /// Passes every job: what a filter without a condition refuses to do.
     pub fn everything() -> Filter {
-        Filter { is_everything: true, ..Filter::default() }
+        Filter { everything: true, ..Filter::default() }
     }
 
     /// Passes the jobs of this queue.
@@ -75,8 +77,8 @@ impl Filter {
     }
 
     fn validate(&self) -> Result<(), ControlError> {
-        let is_empty = Filter { is_everything: false, ..self.clone() } == Filter::default();
-        if is_empty && !self.is_everything {
+        let is_empty = Filter { everything: false, ..self.clone() } == Filter::default();
+        if is_empty && !self.everything {
             return Err(ControlError::EmptyFilter);
         }
         self.queue.iter().try_for_each(|queue| check_name("queue", queue))?;
