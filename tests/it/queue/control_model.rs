@@ -104,7 +104,7 @@ impl Model {
     /// Takes note of what a claim returned, and checks that it could.
     fn claimed(&mut self, rows: Vec<sqlx::postgres::PgRow>, from: i32) {
         for row in rows {
-            let known = self.jobs.get_mut(&row.get("id")).expect("only what was enqueued is claimed");
+            let known = self.jobs.get_mut(&row.get("id!")).expect("only what was enqueued is claimed");
             assert!(known.state == from && !known.is_aside, "{known:?}");
             known.state = 2;
             known.holds_place = known.is_sequence;
