@@ -8,7 +8,7 @@ mod reason;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 pub use reason::Reason;
@@ -54,7 +54,15 @@ pub async fn explain(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Res
 }
 
 async fn look(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result<Option<Live>> {
-    sqlx::query_file_as!(Live, "src/explain/live.sql", shard, id, NAMED_MAX, COUNTED_MAX).fetch_optional(conn).await
+    let mut tx = conn.begin().await?;
+    // Look-ups only, whatever the statistics say; rolled back, so that a caller's transaction keeps its own settings.
+    sqlx::raw_sql("set local enable_seqscan = off; set local enable_bitmapscan = off; set local jit = off")
+        .execute(&mut *tx)
+        .await?;
+    let found = sqlx::query_file_as!(Live, "src/explain/live.sql", shard, id, NAMED_MAX, COUNTED_MAX);
+    let found = found.fetch_optional(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(found)
 }
 
 /// A live job, with everything that may hold it up.

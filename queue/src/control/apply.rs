@@ -19,7 +19,10 @@ pub(super) async fn lock_live(
         r#"
         select id
           from queue.job
-         where shard = $1 and id = any ($2) and state = any ($3::integer[])
+         where shard = $1
+           and id = any ($2)
+           -- Not as the partial indexes have it: by those, each batch would read all jobs of the state.
+           and state::integer = any ($3::integer[])
          order by id
            for update
         "#,

@@ -25,7 +25,7 @@ pub enum Select {
 /// What jobs have to be like; each condition that is given has to hold.
 ///
 /// A filter by queue that names [`JobState::Ready`] alone reads that queue's ready jobs. Any other reads the table of
-/// live jobs (or of dead letters) once a call: about half a second for a million.
+/// live jobs (or of dead letters) once a call, without a lock: a second or two for a million.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Filter {
     /// In this queue.

@@ -49,7 +49,7 @@ impl Control<'_> {
         if has_dead && (!has_live || !filter.states.is_empty()) && found.live.len() <= self.cap {
             found.dead = find_dead(&mut tx, self.shard, filter, self.cap + 1 - found.live.len()).await?;
         }
-        tx.commit().await?;
+        tx.rollback().await?;
         found.has_more = found.live.len() + found.dead.len() > self.cap;
         if found.has_more {
             let _ = found.dead.pop().or_else(|| found.live.pop());

@@ -6,7 +6,8 @@ with put_back as (
                         -- A job under a limit waits for a place, unless it is one of a sequence that has kept its own.
                         when job.limit_name is null or (job.is_sequence and job.held & 2 > 0) then 1
                         else 3 end
-     where job.shard = $1 and job.id = any ($2::uuid[]) and job.state = 3 and job.waits_for = -1
+     -- Not as the partial index has it: by that, each batch would read all jobs that lie aside.
+     where job.shard = $1 and job.id = any ($2::uuid[]) and job.state::integer = 3 and job.waits_for::integer = -1
        -- Paused again meanwhile: they stay where they are.
        and not exists (select from queue.kind_pause where shard = $1 and kind = $3)
     returning job.queue, job.state

@@ -42,11 +42,14 @@ select job.state as "state!", job.queue as "queue!", job.kind as "kind!", job.at
              limit 1
        ) as holder on job.is_sequence
  cross join lateral (
-            select coalesce(array_agg(some_of.on_job) filter (where some_of.place <= $3::bigint), '{}') as named, count(*) as number
+            select coalesce(array_agg(some_of.on_job order by some_of.on_job) filter (where some_of.place <= $3::bigint), '{}')
+                       as named,
+                   count(*) as number
               from (
-                   select dependency.on_job, row_number() over (order by dependency.on_job) as place
+                   select dependency.on_job, row_number() over () as place
                      from queue.dependency
-                    where dependency.shard = $1 and dependency.job = job.id
+                    -- The policy, so that the index by job is no worse than reading all of the primary key.
+                    where dependency.shard = $1 and dependency.job = job.id and dependency.policy >= 0
                     limit $4::bigint
                    ) as some_of
        ) as waited
