@@ -142,7 +142,9 @@ async fn a_filter_changes_ten_thousand_jobs_a_call_and_says_that_there_are_more(
     let pool = Database::create().await.pool(10).await;
     for part in 0..3 {
         let job = |n: usize| {
-            let job = told(&n.to_string(), Act::Succeed).tag(if n % 2 == 0 { "even" } else { "odd" }).actor("user:7");
+            let job = told(&n.to_string(), Act::Succeed)
+                .tag(if n.is_multiple_of(2) { "even" } else { "odd" })
+                .actor("user:7");
             if part == 0 { job.delay(HOUR) } else { job }
         };
         enqueue(&pool, &(0..4_000).map(job).collect::<Vec<_>>()).await;
