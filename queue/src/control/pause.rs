@@ -111,7 +111,7 @@ impl Control<'_> {
             record.add(&mut tx, put_back).await?;
             tx.commit().await?;
             jobs += put_back;
-            if put_back < BATCH as u64 {
+            if put_back == 0 {
                 return Ok(record.answer(jobs, jobs));
             }
         }
@@ -161,7 +161,7 @@ pub async fn resume_stranded(conn: &mut PgConnection, shard: i16) -> sqlx::Resul
             let put_back = put_back(&mut tx, shard, &kind).await?;
             tx.commit().await?;
             jobs += put_back;
-            if put_back < BATCH as u64 {
+            if put_back == 0 {
                 break;
             }
         }
@@ -169,7 +169,7 @@ pub async fn resume_stranded(conn: &mut PgConnection, shard: i16) -> sqlx::Resul
     Ok(jobs)
 }
 
-/// Puts back a batch of jobs of the kind, in a transaction.
+/// Puts back a batch of jobs of the kind, in a transaction; none is left when it says 0, or the kind is paused again.
 async fn put_back(conn: &mut PgConnection, shard: i16, kind: &str) -> sqlx::Result<u64> {
     let ids = sqlx::query_scalar!(
         r#"
