@@ -52,20 +52,25 @@ pub(crate) async fn register(
     conn: &mut PgConnection,
     shard: i16,
     queues: &[&str],
+    kinds: &[&str],
     lease: Duration,
 ) -> sqlx::Result<Generation> {
     let generation = Generation::new(Uuid::now_v7());
     let sent = Instant::now();
     sqlx::query!(
         r#"
-        insert into queue.process (shard, id, pid, host, queues, started_at, heartbeat_at, expires_at)
-        values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => $6))
+        insert into queue.process (shard, id, pid, host, queues, kinds, started_at, heartbeat_at, expires_at)
+        values (
+            $1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp(),
+            clock_timestamp() + make_interval(secs => $7)
+        )
         "#,
         shard,
         generation.id,
         std::process::id() as i32,
         host(),
         queues as &[&str],
+        kinds as &[&str],
         lease.as_secs_f64(),
     )
     .execute(conn)

@@ -132,7 +132,9 @@ mod settle;
 mod share;
 
 pub mod backend;
+pub mod control;
 pub mod encryption;
+pub mod explain;
 pub mod flow;
 pub mod inspect;
 pub mod lease;

@@ -137,6 +137,12 @@ impl Registry {
         queues.into_iter().collect()
     }
 
+    /// The names of its kinds, in alphabetical order.
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        let kinds: BTreeSet<_> = self.kinds.keys().copied().collect();
+        kinds.into_iter().collect()
+    }
+
     pub(crate) fn find(&self, kind: &str) -> Option<&Arc<Kind>> {
         self.kinds.get(kind)
     }

@@ -117,8 +117,10 @@ impl Executor {
         report: &mut Report,
     ) -> bool {
         let marked = async {
-            let mut conn = self.source.pool().acquire().await?;
-            put_on_trial(&mut conn, self.shard, suspects).await
+            let mut tx = self.source.pool().begin().await?;
+            let marked = put_on_trial(&mut tx, self.shard, suspects).await?;
+            tx.commit().await?;
+            sqlx::Result::Ok(marked)
         };
         match marked.await {
             Ok(true) => return true,

@@ -40,22 +40,22 @@ buried as (
     insert into queue.dead_job (
         shard, attempt, crashes, epoch, priority, max_attempts, died_at, started_at, process, id,
         run_at, created_at, reason, queue, kind, actor, trace, progress, errors, payload,
-        tags, parent, limit_name, limit_key, is_sequence, weight, version, cursor
+        tags, parent, limit_name, limit_key, is_sequence, weight, version, cursor, unique_key
     )
     select shard, attempt, crashes, epoch, priority, max_attempts, clock_timestamp(), claimed_at, owner, id,
            run_at, created_at, detail, queue, kind, actor, trace, progress,
            coalesce(errors, '[]') || (failure::jsonb || jsonb_build_object(
                'attempt', attempt, 'at', clock_timestamp(), 'process', owner
            )),
-           payload, tags, parent, limit_name, limit_key, is_sequence, weight, version, cursor
+           payload, tags, parent, limit_name, limit_key, is_sequence, weight, version, cursor, unique_key
       from ended
      where final_state = 7
     -- An id that was used again and died again: the last death stands.
         on conflict (shard, id) do update
-       set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload, version, cursor) = (
+       set (attempt, crashes, epoch, died_at, started_at, process, reason, kind, queue, errors, payload, version, cursor, unique_key) = (
                excluded.attempt, excluded.crashes, excluded.epoch, excluded.died_at, excluded.started_at,
                excluded.process, excluded.reason, excluded.kind, excluded.queue, excluded.errors,
-               excluded.payload, excluded.version, excluded.cursor
+               excluded.payload, excluded.version, excluded.cursor, excluded.unique_key
            )
 ),
 told as (

@@ -1,8 +1,12 @@
 //! The queue, on a real database, mostly through the real worker.
 
 mod batches;
+mod cancelling;
+mod control;
+mod control_model;
 mod encryption;
 mod enqueueing;
+mod explain;
 mod fencing;
 mod flow_model;
 mod flow_races;
@@ -10,6 +14,7 @@ mod flows;
 mod limits;
 mod outages;
 mod outcomes;
+mod pausing;
 mod payloads;
 mod plans;
 mod pooling;

@@ -31,11 +31,11 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
 }
 
 async fn keep(shared: &Shared, link: &mut Link) {
-    let queues = shared.queues();
+    let (queues, kinds) = (shared.queues(), shared.executor.registry.kinds());
     loop {
         let registered = timeout(shared.timing.lease, async {
             declare(link.get().await?, &shared.executor.registry.limits).await?;
-            register(link.get().await?, shared.shard, &queues, shared.timing.lease).await
+            register(link.get().await?, shared.shard, &queues, &kinds, shared.timing.lease).await
         });
         let registered = registered.await;
         let Some(generation) = link.check(registered).await else { continue };

@@ -1,4 +1,4 @@
-//! Listens for hints that there is work.
+//! Listens for hints that there is work, or that an operator has said something.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::Shared;
+use crate::control;
 use crate::notify::CHANNEL;
 use crate::schedule::CHANGED;
 
@@ -31,17 +32,22 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
 async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, control::CHANNEL]).await?;
     // What was enqueued or changed while nobody listened.
     shared.hint_all();
     shared.schedules.notify_one();
     // None says that the connection was lost, and messages with it.
     while let Some(message) = listener.try_recv().await? {
-        if message.payload() == CHANGED {
+        if message.channel() == control::CHANNEL {
+            // A pause or a cancelled job is heard of with a heartbeat; what was resumed or redriven may be anywhere.
+            shared.control.notify_one();
+            shared.hint_all();
+        } else if message.payload() == CHANGED {
             shared.schedules.notify_one();
             continue;
+        } else {
+            shared.hint(std::iter::once(message.payload()));
         }
-        shared.hint(std::iter::once(message.payload()));
         shared.promote.notify_one();
     }
     Ok(())

@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 
 use super::Shared;
+use crate::control::resume_stranded;
 use crate::counters::fold;
 use crate::history::keep_days;
 use crate::lease::rescue_expired;
@@ -130,6 +131,12 @@ pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOption
             tokio::select! {
                 () = shared.rescue.notified() => {}
                 () = tokio::time::sleep(HISTORY_RETRY) => {}
+            }
+            let resumed =
+                timeout(shared.timing.lease * 10, async { resume_stranded(link.get().await?, shared.shard).await });
+            let resumed = resumed.await;
+            if link.check(resumed).await.is_some_and(|jobs| jobs > 0) {
+                shared.hint_all();
             }
             let steady_since = *shared.steady_since.lock().expect("nothing panics while it is held");
             if steady_since.is_none_or(|since| since.elapsed() < shared.timing.lease) {

@@ -48,7 +48,7 @@ impl JobContext<'_> {
         if self.tx.has_begun() {
             return is_ours(self.tx.get().await?, shard, claimed).await;
         }
-        is_ours(&mut *self.executor.source.pool().acquire().await?, shard, claimed).await
+        is_ours(&mut *self.executor.source.pool().begin().await?, shard, claimed).await
     }
 
     /// Reports how far the job is, at once and outside its transaction. Counts as a [`heartbeat`](Self::heartbeat).
@@ -72,8 +72,11 @@ impl JobContext<'_> {
             progress,
             holding.claimed_at,
         );
-        // Planned each time: a plan from when the table was empty would read all of it.
-        let reported = reported.persistent(false).execute(self.executor.source.pool()).await?.rows_affected();
+        // Planned each time: a plan from when the table was empty would read all of it. In a transaction, since a pool
+        // between us and the server may give the parts of such a statement to different sessions.
+        let mut tx = self.executor.source.pool().begin().await?;
+        let reported = reported.persistent(false).execute(&mut *tx).await?.rows_affected();
+        tx.commit().await?;
         if reported == 0 {
             return Err(LeaseLost(()).into());
         }
@@ -104,7 +107,7 @@ impl JobContext<'_> {
         let saved = saved.persistent(false);
         let saved = match self.tx.has_begun() {
             true => saved.fetch_optional(self.tx.get().await?).await?,
-            false => saved.fetch_optional(self.executor.source.pool()).await?,
+            false => saved.fetch_optional(&mut *self.executor.source.pool().begin().await?).await?,
         };
         let saved = saved.ok_or(LeaseLost(()))?;
         saved.map(|saved| serde_json::from_str(&saved).map_err(JobError::discard)).transpose()

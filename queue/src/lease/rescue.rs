@@ -98,6 +98,9 @@ async fn take_all(conn: &mut PgConnection, shard: i16, processes: &[Uuid], cause
         let taken = take(&mut tx, shard, *process, &held, cause).await?;
         // What another transaction has locked (that of a job which is being settled) is looked at again next time.
         if taken.ready + taken.poison == held.len() as u64 {
+            sqlx::query!("delete from queue.cancel_request where shard = $1 and process = $2", shard, process)
+                .execute(&mut *tx)
+                .await?;
             sqlx::query!("delete from queue.process where shard = $1 and id = $2", shard, process)
                 .execute(&mut *tx)
                 .await?;

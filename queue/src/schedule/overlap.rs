@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::plan::Previous;
 use super::{Overlap, Schedule};
+use crate::control::cancel_waiting;
 
 /// Where the last job is. One that may have to make way is locked, so that it does not begin meanwhile.
 pub(super) async fn look_at(
@@ -38,23 +39,6 @@ pub(super) async fn make_way(
     if schedule.overlap != Overlap::Replace || previous != Previous::Waiting {
         return Ok(());
     }
-    let filed = sqlx::query!(
-        r#"
-        with gone as (
-            delete from queue.job
-             where shard = $1 and id = $2 and owner is null
-            returning *
-        )
-        insert into queue.job_history (
-            shard, state, attempt, crashes, epoch, priority, max_attempts, finished_at, started_at, process, id,
-            run_at, created_at, queue, kind, actor, trace, progress, errors, result, payload
-        )
-        select shard, 6, attempt, crashes, epoch, priority, max_attempts, statement_timestamp(), null, null, id,
-               run_at, created_at, queue, kind, actor, trace, progress, errors, null, payload
-          from gone
-        "#,
-        schedule.job.shard,
-        last_job_id,
-    );
-    filed.persistent(false).execute(conn).await.map(|_| ())
+    let last: Vec<Uuid> = last_job_id.into_iter().collect();
+    cancel_waiting(conn, schedule.job.shard, &last, &format!("schedule:{}", schedule.name)).await
 }

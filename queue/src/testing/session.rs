@@ -39,7 +39,8 @@ impl Session {
     pub(super) async fn open(pool: &PgPool, registry: &Registry) -> Session {
         let mut link = Link::new("test", &pool.connect_options(), &[]);
         let conn = link.get().await.expect("the test's database answers");
-        let generation = register(conn, SHARD, &registry.queues(), LEASE).await.expect("a process can register");
+        let generation =
+            register(conn, SHARD, &registry.queues(), &registry.kinds(), LEASE).await.expect("a process can register");
         let executor = Executor {
             shard: SHARD,
             source: TxSource::new(pool.clone(), PATIENCE),

@@ -51,7 +51,7 @@ begin
 end
 $$;
 create trigger history_stamp before update on queue.job
-    for each row when (new.state = 2 and (old.state <> 2 or old.epoch <> new.epoch))
+    for each row when (new.owner is not null and (old.owner is null or old.epoch <> new.epoch))
     execute function history.stamp();
 
 create function history.note_claim() returns trigger language plpgsql as $$
@@ -62,7 +62,7 @@ begin
 end
 $$;
 create trigger history_claimed after update on queue.job
-    for each row when (new.state = 2 and (old.state <> 2 or old.epoch <> new.epoch or old.owner <> new.owner))
+    for each row when (new.owner is not null and (old.owner is null or old.epoch <> new.epoch or old.owner <> new.owner))
     execute function history.note_claim();
 
 create function history.note_end() returns trigger language plpgsql as $$
@@ -73,10 +73,10 @@ begin
 end
 $$;
 create trigger history_ended after update on queue.job
-    for each row when (old.state = 2 and (new.state <> 2 or old.epoch <> new.epoch or old.owner <> new.owner))
+    for each row when (old.owner is not null and (new.owner is null or old.epoch <> new.epoch or old.owner <> new.owner))
     execute function history.note_end();
 create trigger history_left after delete on queue.job
-    for each row when (old.state = 2)
+    for each row when (old.owner is not null)
     execute function history.note_end();
 
 create function history.note_progress() returns trigger language plpgsql as $$
