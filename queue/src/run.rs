@@ -120,7 +120,7 @@ impl Executor {
             let mut tx = self.source.pool().begin().await?;
             let marked = put_on_trial(&mut tx, self.shard, suspects).await?;
             tx.commit().await?;
-            sqlx::Result::Ok(marked)
+            Ok::<bool, sqlx::Error>(marked)
         };
         match marked.await {
             Ok(true) => return true,

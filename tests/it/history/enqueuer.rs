@@ -29,7 +29,7 @@ pub(super) async fn run(pool: &PgPool, diary: &Diary, mut random: Random, ended:
                 // Whatever it was asked may still be under way.
                 conn = None;
             }
-            ["history", "history_batch"].iter().for_each(|queue| notifier.wake(queue));
+            ["history", "history_batch"].into_iter().for_each(|queue| notifier.wake(queue));
         }
     };
     tokio::select! {

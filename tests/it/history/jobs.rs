@@ -152,6 +152,7 @@ impl Running {
             Err(JobError::Snooze(_)) => How::Snooze,
             Err(JobError::Cancel(_)) => How::Cancel,
             Err(JobError::Discard(_)) => How::Discard,
+            Err(JobError::LeaseLost(_)) => How::Dropped,
         });
     }
 
