@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use queue::control::{Filter, LimitRule, Select};
 use queue::inspect::JobState;
 use queue::{NewJob, Priority, Random};
@@ -136,17 +136,15 @@ impl Model {
         }
         let id = running[self.below(running.len())];
         let state = [4_i16, 0, 7, 3][self.below(4)];
-        let epoch: i32 = sqlx::query_scalar("select epoch from queue.job where id = $1")
-            .bind(id)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
+        let claim = "select epoch, claimed_at from queue.job where id = $1";
+        let (epoch, claimed_at): (i32, DateTime<Utc>) =
+            sqlx::query_as(claim).bind(id).fetch_one(&self.pool).await.unwrap();
         let failure = matches!(state, 0 | 7).then_some(r#"{"error": "told to", "chain": []}"#);
         let settle = sqlx::query(include_str!("../../../queue/src/settle.sql")).bind(0_i16).bind([id]).bind([epoch]);
         let settle =
             settle.bind([PROCESS]).bind([state]).bind([(state == 0).then_some(3_600.0_f64)]).bind([state == 3]);
-        let settled =
-            settle.bind([failure]).bind([(state == 7).then_some("exhausted")]).fetch_one(&self.pool).await.unwrap();
+        let settled = settle.bind([failure]).bind([(state == 7).then_some("exhausted")]).bind([claimed_at]);
+        let settled = settled.fetch_one(&self.pool).await.unwrap();
         assert_eq!(settled.get::<Vec<Uuid>, _>(0), [id]);
         let is_paused = self.is_paused;
         let known = self.jobs.get_mut(&id).expect("it runs");
@@ -224,7 +222,7 @@ impl Model {
 
     /// Every job is where the model says, and nowhere else.
     async fn assert_agrees(&self) {
-        let everywhere = "select id, state::integer from queue.job union all
+        let everywhere = "select id, case when owner is null then state::integer else 2 end from queue.job union all
                           select id, state::integer from queue.job_history union all
                           select id, 7 from queue.dead_job order by id";
         let found: Vec<(Uuid, i32)> = sqlx::query_as(everywhere).fetch_all(&self.pool).await.unwrap();

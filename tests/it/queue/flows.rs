@@ -272,7 +272,7 @@ pub(super) async fn end(pool: &PgPool, id: Uuid, state: i16) {
     tx.commit().await.unwrap();
 }
 
-/// The settling statement itself.
+/// The settling statement itself, with the time of the claim from the row, if it can be seen.
 pub(super) async fn settle(
     conn: &mut sqlx::PgConnection,
     id: Uuid,
@@ -282,6 +282,12 @@ pub(super) async fn settle(
     failure: Option<String>,
     detail: Option<&str>,
 ) {
+    let claimed_at: Option<Option<DateTime<Utc>>> =
+        sqlx::query_scalar("select claimed_at from queue.job where id = $1")
+            .bind(id)
+            .fetch_optional(&mut *conn)
+            .await
+            .unwrap();
     sqlx::query(include_str!("../../../queue/src/settle.sql"))
         .bind(0_i16)
         .bind(vec![id])
@@ -292,6 +298,7 @@ pub(super) async fn settle(
         .bind(vec![false])
         .bind(vec![failure])
         .bind(vec![detail])
+        .bind(vec![claimed_at.flatten()])
         .execute(conn)
         .await
         .unwrap();
