@@ -5,10 +5,9 @@ mod group;
 mod unique;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use chrono::Utc;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, PgConnection};
 use uuid::Uuid;
@@ -18,7 +17,7 @@ pub use group::Enqueuer;
 use crate::error::BoxError;
 use crate::inspect::JobState;
 use crate::metrics::JOBS_ENQUEUED;
-use crate::new_job::{Due, NewJob, PAYLOAD_BYTES_MAX, Unique};
+use crate::new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
 
 /// What became of one of the jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,14 +98,14 @@ async fn round(conn: &mut PgConnection, jobs: &[NewJob], open: &[usize]) -> sqlx
     let mut asked: Vec<&NewJob> = open.iter().map(|index| &jobs[*index]).collect();
     // In one order everywhere: an insert waits for another of its key, so two calls could wait for each other.
     asked.sort_by_key(|job| job.live_key());
-    let mut created: HashSet<Uuid> = insert(conn, &asked).await?.into_iter().collect();
+    let mut created: HashMap<Uuid, JobState> = insert(conn, &asked).await?;
     let (mut answers, mut blocked) = (Vec::with_capacity(open.len()), Vec::new());
     for index in open {
-        let (id, state) = (jobs[*index].id, jobs[*index].first_state());
+        let id = jobs[*index].id;
         // Removed when answered: of two jobs with one id in the same call, the first is the one created.
         match created.remove(&id) {
-            true => answers.push((*index, Enqueued { id, created: true, state })),
-            false => blocked.push(*index),
+            Some(state) => answers.push((*index, Enqueued { id, created: true, state })),
+            None => blocked.push(*index),
         }
     }
     answers.extend(unique::replace(conn, jobs, &mut blocked).await?);
@@ -125,15 +124,6 @@ impl NewJob {
         matches!(self.unique, Some((_, Unique::UntilStarted | Unique::Replace)))
     }
 
-    /// The state that it is created in, by this process's clock.
-    fn first_state(&self) -> JobState {
-        let is_early = match self.due {
-            Due::In(delay) => !delay.is_zero(),
-            Due::At(at) => at > Utc::now(),
-        };
-        self.state_at(is_early)
-    }
-
     /// The state that it is created in, if it is due later or not.
     fn state_at(&self, is_early: bool) -> JobState {
         match (self.waits_for > 0, is_early, &self.limited) {
@@ -149,8 +139,8 @@ const INSERT: &str = include_str!("enqueue/insert.sql");
 /// What inserts jobs that nothing can stand in the way of: without a speculative insertion, which each row pays for.
 static INSERT_FRESH: LazyLock<String> = LazyLock::new(|| INSERT.replace("on conflict do nothing", ""));
 
-/// Inserts what nothing stands in the way of; returns the ids.
-async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<Uuid>> {
+/// Inserts what nothing stands in the way of; returns the ids, and the states that they begin in.
+async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<HashMap<Uuid, JobState>> {
     // Every job is asked, so that none is taken for fresh a second time.
     let is_fresh = jobs.iter().fold(true, |all, job| (job.fresh.take() && job.live_key().is_none()) && all);
     if is_fresh && jobs.len() >= copy::JOBS_MIN {
@@ -158,7 +148,9 @@ async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<U
     }
     let statement = if is_fresh { INSERT_FRESH.as_str() } else { INSERT };
     let arguments = arguments(jobs).map_err(sqlx::Error::Encode)?;
-    sqlx::query_scalar_with(AssertSqlSafe(statement), arguments).fetch_one(conn).await
+    let created = sqlx::query_as_with(AssertSqlSafe(statement), arguments).fetch_one(conn).await?;
+    let (ids, states): (Vec<Uuid>, Vec<i16>) = created;
+    Ok(ids.into_iter().zip(states.into_iter().map(JobState::from_number)).collect())
 }
 
 /// The arrays of insert.sql, in their order. A test prepares the statement, since no macro checks it here.

@@ -26,6 +26,9 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// [`JobContext::progress`] or [`JobContext::commit_step`]; then it is dropped, its transaction rolled back, and it
     /// counts as failed.
     const TIMEOUT: Duration = TIMEOUT;
+    /// How many days its ended jobs are kept, if that is fewer than the process keeps all
+    /// ([`history_days`](crate::backend::ConsumerConfig::history_days)).
+    const HISTORY_DAYS: Option<u16> = None;
     /// How long a running job goes on after somebody has asked for its end; then it is dropped, its transaction rolled
     /// back, and it is filed as cancelled. None by default: a job that has to tidy up says how long that takes, and
     /// waits for [`JobContext::cancelled`].
@@ -61,6 +64,8 @@ pub trait BatchJob: Serialize + DeserializeOwned + Send + Sync + 'static {
     const RETRY: Retry = Retry::DEFAULT;
     /// How long one batch may take; a batch that takes longer is split.
     const TIMEOUT: Duration = TIMEOUT;
+    /// As [`Job::HISTORY_DAYS`].
+    const HISTORY_DAYS: Option<u16> = None;
     /// As [`Job::VERSION`].
     const VERSION: u16 = 1;
     /// As [`Job::ENCRYPTED`], by [`NewJob::encrypted_batch`](crate::NewJob::encrypted_batch).

@@ -130,6 +130,7 @@ mod retry;
 mod run;
 mod settle;
 mod share;
+mod sweep;
 
 pub mod backend;
 pub mod control;

@@ -18,6 +18,8 @@ pub(crate) struct Kind {
     pub(crate) queue: &'static str,
     pub(crate) retry: Retry,
     pub(crate) timeout: Duration,
+    /// How many days its ended jobs are kept, if that is fewer than those of others.
+    pub(crate) history_days: Option<u16>,
     /// How long a job goes on after somebody has asked for its end.
     pub(crate) cancel_grace: Duration,
     /// The most jobs in one run; 1 unless it is a batch kind.
@@ -67,6 +69,7 @@ impl Registry {
             queue: J::QUEUE,
             retry: J::RETRY,
             timeout: J::TIMEOUT,
+            history_days: J::HISTORY_DAYS,
             cancel_grace: J::CANCEL_GRACE,
             batch_max: 1,
             concurrency: None,
@@ -87,6 +90,7 @@ impl Registry {
             queue: J::QUEUE,
             retry: J::RETRY,
             timeout: J::TIMEOUT,
+            history_days: J::HISTORY_DAYS,
             cancel_grace: Duration::ZERO,
             batch_max: J::BATCH_MAX,
             concurrency: Some(J::CONCURRENCY),
@@ -141,6 +145,11 @@ impl Registry {
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
         let kinds: BTreeSet<_> = self.kinds.keys().copied().collect();
         kinds.into_iter().collect()
+    }
+
+    /// The kinds whose ended jobs are kept for a time of their own.
+    pub(crate) fn kept_apart(&self) -> Vec<(&'static str, u16)> {
+        self.kinds.values().filter_map(|kind| Some((kind.name, kind.history_days?))).collect()
     }
 
     pub(crate) fn find(&self, kind: &str) -> Option<&Arc<Kind>> {

@@ -19,7 +19,9 @@ ended as (
        and job.owner = outcome.owner
        and job.claimed_at = outcome.claimed_at
        and outcome.state >= 4
-    returning job.*, outcome.state as final_state, outcome.failure, outcome.detail
+    -- What is read of every row comes first: what lies behind texts is slow to reach.
+    returning outcome.state as final_state, job.has_dependants as is_awaited, job.held as held_to_end, job.*, outcome.failure,
+              outcome.detail
 ),
 filed as (
     insert into queue.job_history (
@@ -61,7 +63,7 @@ buried as (
 told as (
     -- Whoever waits for these is unblocked apart from this statement.
     insert into queue.ended (shard, id, state)
-    select shard, id, final_state from ended where has_dependants
+    select shard, id, final_state from ended where is_awaited
         on conflict (shard, id) do update set state = excluded.state
 ),
 paused as materialized (
@@ -100,9 +102,10 @@ kept as (
     returning job.id, job.queue, job.state, job.held, job.is_sequence, job.limit_name, job.limit_key
 ),
 left_off as materialized (
-    select queue, final_state as state, held, limit_name, limit_key, held & 2 > 0 as frees_key from ended
+    select id, final_state as state, held_to_end as held, is_awaited, held_to_end & 2 > 0 as frees_key, queue, limit_name, limit_key
+      from ended
      union all
-    select queue, state, held, limit_name, limit_key, held & 2 > 0 and not is_sequence from kept
+    select id, state, held, false, held & 2 > 0 and not is_sequence, queue, limit_name, limit_key from kept
 ),
 counted as (
     insert into queue.counter_change (
@@ -139,6 +142,6 @@ freed_keys as (
        and limited.key >= freed.limit_key
        and limited.key <= freed.limit_key
 )
-select array(select id from ended union all select id from kept) as "settled!",
+select array(select id from left_off) as "settled!",
        exists (select from left_off where held > 0) as "has_freed!",
-       exists (select from ended where has_dependants) as "has_dependants!"
+       exists (select from left_off where is_awaited) as "has_dependants!"

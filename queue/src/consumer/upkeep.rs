@@ -9,7 +9,8 @@ use tokio::time::timeout;
 use super::Shared;
 use crate::control::resume_stranded;
 use crate::counters::fold;
-use crate::history::keep_days;
+use crate::sweep::sweep;
+use crate::history::{keep_days, keep_kinds};
 use crate::lease::rescue_expired;
 use crate::link::Link;
 use crate::metrics::PROMOTED;
@@ -32,7 +33,7 @@ const FOLD_GAP: Duration = Duration::from_secs(5);
 /// How many times as long as folding took to wait at least.
 const FOLD_PAUSE_FACTOR: u32 = 20;
 
-/// Folds the changes of counts, and sweeps what is over.
+/// Folds the changes of counts.
 pub(super) async fn fold_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
     let mut link = Link::new("counters", &options, &[]);
     let fold_all = async {
@@ -115,12 +116,14 @@ pub(super) async fn fire_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>
 pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
     let mut link = Link::new("upkeep", &options, &[]);
     let mut history_next = Instant::now();
+    let kept_apart = shared.executor.registry.kept_apart();
     let rescue_all = async {
         loop {
             if Instant::now() >= history_next {
                 let days = shared.timing.history_days;
                 let kept = timeout(shared.timing.lease, async {
                     keep_days(link.get().await?, days).await?;
+                    keep_kinds(link.get().await?, shared.shard, &kept_apart).await?;
                     forget_ticks(link.get().await?, shared.shard, days).await
                 });
                 let kept = kept.await;
@@ -132,8 +135,10 @@ pub(super) async fn rescue_all(shared: Arc<Shared>, options: Arc<PgConnectOption
                 () = shared.rescue.notified() => {}
                 () = tokio::time::sleep(HISTORY_RETRY) => {}
             }
-            let resumed =
-                timeout(shared.timing.lease * 10, async { resume_stranded(link.get().await?, shared.shard).await });
+            let resumed = timeout(shared.timing.lease * 10, async {
+                sweep(link.get().await?, shared.shard).await?;
+                resume_stranded(link.get().await?, shared.shard).await
+            });
             let resumed = resumed.await;
             if link.check(resumed).await.is_some_and(|jobs| jobs > 0) {
                 shared.hint_all();

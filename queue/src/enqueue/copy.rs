@@ -1,6 +1,6 @@
 //! Many jobs at once by COPY, which costs the server least: for jobs that nothing can stand in the way of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
@@ -28,16 +28,18 @@ const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 /// The type of the elements of `tags`: text.
 const TEXT_OID: i32 = 25;
 
-/// Inserts all of them, or none; returns their ids.
-pub(super) async fn copy(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<Vec<Uuid>> {
+/// Inserts all of them, or none; returns their ids, and the states that they begin in.
+pub(super) async fn copy(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<HashMap<Uuid, JobState>> {
     // Within the caller's transaction, a savepoint.
     let mut tx = conn.begin().await?;
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *tx).await?;
+    let mut created = HashMap::with_capacity(jobs.len());
     let mut counts: BTreeMap<(i16, &str), [i32; 3]> = BTreeMap::new();
     let mut sink = tx.copy_in_raw(COPY).await?;
     let mut rows = Rows(HEADER.to_vec());
     for (place, job) in jobs.iter().enumerate() {
         let state = rows.add(job, now, place);
+        created.insert(job.id, state);
         let count = counts.entry((job.shard, &*job.queue)).or_default();
         match state {
             JobState::Scheduled => count[0] += 1,
@@ -64,7 +66,7 @@ pub(super) async fn copy(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Res
         .await?;
     }
     tx.commit().await?;
-    Ok(jobs.iter().map(|job| job.id).collect())
+    Ok(created)
 }
 
 fn later(time: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {

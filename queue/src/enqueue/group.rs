@@ -4,10 +4,12 @@
 //! no delay. This is for jobs that stand alone: one that belongs to a change of the caller's is enqueued in the caller's
 //! transaction, by [`enqueue`].
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::PgPool;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgPool};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::{EnqueueError, Enqueued, enqueue};
 use crate::{NewJob, Notifier, Unique};
@@ -16,6 +18,12 @@ use crate::{NewJob, Notifier, Unique};
 const GROUP_MAX: usize = 1_000;
 /// Commits that may be in flight at once: while one waits for the disk, the next one is being prepared.
 const COMMITS_MAX: usize = 2;
+/// A commit begins beside another one only for so many jobs: fewer cost less when they wait and share the next one.
+const SECOND_MIN: usize = 32;
+/// How often to let others run before a group that is smaller than the last one is closed.
+const YIELDS_MAX: usize = 8;
+/// A connection that has stood idle for longer is tested before it is used.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 /// Jobs that may wait for a commit; whoever comes then waits for a place.
 const WAITING_MAX: usize = 4_096;
 
@@ -31,10 +39,10 @@ pub struct Enqueuer {
 }
 
 impl Enqueuer {
-    /// Starts the task that writes, on at most two connections of the pool; it ends with the last clone.
+    /// Starts the task that writes, on connections of its own to the pool's database; it ends with the last clone.
     pub fn spawn(pool: PgPool, notifier: Notifier) -> Enqueuer {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(write_groups(pool, notifier, receiver));
+        tokio::spawn(write_groups(connections(&pool), notifier, receiver));
         Enqueuer { sender }
     }
 
@@ -51,23 +59,61 @@ impl Enqueuer {
     }
 }
 
+/// A pool of the enqueuer's own.
+fn connections(pool: &PgPool) -> PgPool {
+    let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue enqueue");
+    // The statement is planned once: its plan never depends on the jobs, and planning costs more than inserting.
+    let options = options.options([("plan_cache_mode", "force_generic_plan")]);
+    // Tested only after standing idle: before each use, that would double the way of each commit.
+    let own = PgPoolOptions::new().max_connections(COMMITS_MAX as u32).test_before_acquire(false);
+    let own = own.before_acquire(|conn, meta| {
+        Box::pin(async move {
+            if meta.idle_for > IDLE_MAX {
+                conn.ping().await?;
+            }
+            Ok(true)
+        })
+    });
+    own.connect_lazy_with(options)
+}
+
 async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
-    let commits = Arc::new(Semaphore::new(COMMITS_MAX));
-    let mut group = Vec::new();
-    while receiver.recv_many(&mut group, 1).await > 0 {
-        let commit = commits.clone().acquire_owned().await.expect("nobody closes the semaphore");
-        // Whatever has come while the commits before were in flight.
-        while group.len() < GROUP_MAX
-            && let Ok(waiting) = receiver.try_recv()
-        {
-            group.push(waiting);
+    let mut in_flight = JoinSet::new();
+    let (mut group, mut last): (Vec<Waiting>, usize) = (Vec::new(), 0);
+    loop {
+        let may_begin = in_flight.is_empty() || (in_flight.len() < COMMITS_MAX && group.len() >= SECOND_MIN);
+        if group.is_empty() || !may_begin {
+            tokio::select! {
+                received = receiver.recv_many(&mut group, GROUP_MAX), if group.len() < GROUP_MAX => {
+                    if received == 0 {
+                        break;
+                    }
+                }
+                Some(_) = in_flight.join_next() => {}
+            }
+            continue;
         }
+        // Those who were answered a moment ago are about to ask again: they are let run first.
+        for _ in 0..YIELDS_MAX {
+            while group.len() < GROUP_MAX
+                && let Ok(waiting) = receiver.try_recv()
+            {
+                group.push(waiting);
+            }
+            if group.len() >= last {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        last = group.len();
         let (pool, notifier, group) = (pool.clone(), notifier.clone(), std::mem::take(&mut group));
-        tokio::spawn(async move {
-            write(&pool, &notifier, group).await;
-            drop(commit);
-        });
+        in_flight.spawn(async move { write(&pool, &notifier, group).await });
     }
+    // What was taken in is written, though nobody can ask for more.
+    if !group.is_empty() {
+        write(&pool, &notifier, group).await;
+    }
+    while in_flight.join_next().await.is_some() {}
 }
 
 /// Writes the group in one commit and answers everybody in it.

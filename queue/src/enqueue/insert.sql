@@ -40,4 +40,4 @@ counted as (
       from created
      group by shard, queue
 )
-select coalesce(array_agg(id), '{}') as "ids!" from created
+select coalesce(array_agg(id), '{}'), coalesce(array_agg(state), '{}') from created

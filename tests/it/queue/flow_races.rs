@@ -33,7 +33,8 @@ async fn a_job_of_before_is_waited_for_in_whatever_state_it_is() {
     for live in 0..4 {
         let id = enqueue(&pool, &[told("before", Act::Succeed)]).await[0];
         // Waiting for others, as far as it is told.
-        let set = "update queue.job set state = $2, waits_for = case when $2 = 3 then 1 else 0 end,
+        let set = "update queue.job set state = case $2 when 2 then 1 else $2 end,
+                          waits_for = case when $2 = 3 then 1 else 0 end,
                           owner = case when $2 = 2 then id end where id = $1";
         sqlx::query(set).bind(id).bind(live).execute(&pool).await.unwrap();
         let (flow, ids) = two_after(id);
