@@ -142,7 +142,8 @@ static INSERT_FRESH: LazyLock<String> = LazyLock::new(|| INSERT.replace("on conf
 /// Inserts what nothing stands in the way of; returns the ids, and the states that they begin in.
 async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<HashMap<Uuid, JobState>> {
     // Every job is asked, so that none is taken for fresh a second time.
-    let is_fresh = jobs.iter().fold(true, |all, job| (job.fresh.take() && job.live_key().is_none()) && all);
+    let stale = jobs.iter().filter(|job| !job.fresh.take() || job.live_key().is_some()).count();
+    let is_fresh = stale == 0;
     if is_fresh && jobs.len() >= copy::JOBS_MIN {
         return copy::copy(conn, jobs).await;
     }

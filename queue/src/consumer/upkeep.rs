@@ -9,13 +9,13 @@ use tokio::time::timeout;
 use super::Shared;
 use crate::control::resume_stranded;
 use crate::counters::fold;
-use crate::sweep::sweep;
 use crate::history::{keep_days, keep_kinds};
 use crate::lease::rescue_expired;
 use crate::link::Link;
 use crate::metrics::PROMOTED;
 use crate::promote::{BATCH_MAX, promote};
 use crate::schedule::{declare_all, fire_due, forget_ticks};
+use crate::sweep::sweep;
 
 /// How often to look for scheduled jobs that nothing told of.
 const PROMOTE_POLL: Duration = Duration::from_secs(2);

@@ -50,7 +50,7 @@ type Links = BTreeMap<(Uuid, Uuid), Policy>;
 
 impl Flow {
     /// Enqueues the jobs on the caller's connection: they exist when, and only if, the caller's transaction commits. Wake
-    /// their queues after that, as with [`enqueue`](crate::enqueue).
+    /// their queues after that, as with [`enqueue`].
     ///
     /// Where a live job has the unique key or the id of one of these, it takes that one's place: what waits for the one
     /// waits for it. It does not itself wait for anything new.
