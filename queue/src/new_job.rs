@@ -329,7 +329,8 @@ impl NewJob {
     }
 
     /// One of a sequence: jobs of the same key run one after the other, by priority and then in the order of their
-    /// coming due. The next one begins when this one has ended, its retries included.
+    /// coming due. The next one begins when this one has ended, its retries included. The order holds within a queue;
+    /// jobs of several queues with one key run one at a time, in no order between the queues.
     #[must_use]
     pub fn sequence(mut self, key: impl Into<String>) -> NewJob {
         self.limited = Some(Limited { name: SEQUENCE.to_owned(), key: key.into(), is_sequence: true, weight: 1 });

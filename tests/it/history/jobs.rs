@@ -77,6 +77,16 @@ pub(super) struct Limit {
     pub(super) max: usize,
 }
 
+impl Limit {
+    /// The name and the most of the one limit that the run has.
+    pub(super) const NAME: &'static str = "history";
+    pub(super) const MAX: u32 = 2;
+
+    fn of(key: u64) -> Limit {
+        Limit { name: Limit::NAME.to_owned(), key: key.to_string(), max: Limit::MAX as usize }
+    }
+}
+
 /// The payload of every job of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Told {
@@ -113,17 +123,30 @@ impl Told {
         let pause_ms = if random.below(12) == 0 { random.below(1_500) } else { random.below(60) };
         let batched = random.below(5) == 0;
         let act = if batched { BATCHED[random.below(BATCHED.len() as u64) as usize] } else { Act::draw(random) };
-        Told { pause_ms, batched, ..Told::to(act) }
+        let mut told = Told { pause_ms, batched, ..Told::to(act) };
+        // Keys enough that a slow job holds up few others.
+        match random.below(20) {
+            // Batches have a queue of their own, and the order holds within a queue.
+            0 => told.sequence = Some(format!("{batched}-{}", random.below(40))),
+            1 | 2 => told.limit = Some(Limit::of(random.below(20))),
+            _ => {}
+        }
+        told
     }
 
     /// The job to enqueue.
     pub(super) fn job(&self) -> Result<NewJob, EnqueueError> {
-        match self.act {
+        let job = match self.act {
             _ if self.batched => NewJob::batch(&Together(self.clone())),
             Act::Hang => NewJob::of(&Hasty(self.clone())),
             Act::Fail => NewJob::of(&Doomed(self.clone())),
             _ => NewJob::of(&Single(self.clone())),
-        }
+        }?;
+        Ok(match (&self.sequence, &self.limit) {
+            (Some(key), _) => job.sequence(key),
+            (None, Some(limit)) => job.limit(&limit.name, &limit.key),
+            (None, None) => job,
+        })
     }
 }
 
@@ -311,5 +334,7 @@ impl BatchJob for Together {
 
 /// All of the above.
 pub(super) fn registry(diary: Arc<Diary>) -> Registry {
-    Registry::new().job::<Single>().job::<Doomed>().job::<Hasty>().batch::<Together>().state(diary)
+    let limit = queue::Limit::running(Limit::NAME, Limit::MAX);
+    let kinds = Registry::new().job::<Single>().job::<Doomed>().job::<Hasty>().batch::<Together>();
+    kinds.limit(limit).state(diary)
 }
