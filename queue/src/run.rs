@@ -98,6 +98,7 @@ impl Executor {
             }
             RunKind::Batch(run) => self.run_batch(run, kind, generation, jobs, &mut report).await,
         }
+        jobs.iter().for_each(|job| self.cancellations.forget(job.holding.id));
         report
     }
 

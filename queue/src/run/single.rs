@@ -34,6 +34,11 @@ impl Executor {
         job: &Claimed,
         report: &mut Report,
     ) {
+        // Heard of while it waited to be run.
+        if self.cancellations.is_wanted(job.holding.id) {
+            let cancelled = RunError::Job(JobError::cancel("cancelled before it began"));
+            return report.open.push(self.settlement(kind, job, Err(&cancelled)));
+        }
         let pulse = Pulse::new();
         let mut ctx = JobContext {
             claimed: job,
@@ -50,7 +55,6 @@ impl Executor {
             tokio::time::sleep(kind.cancel_grace).await;
         };
         let ran = guard(generation, &pulse, kind.timeout, cancelled, run(&mut ctx)).await;
-        self.cancellations.forget(job.holding.id);
         let JobContext { tx, result, follow_ups, .. } = ctx;
         let error = match ran {
             Ok(Ok(())) if tx.has_begun() => {

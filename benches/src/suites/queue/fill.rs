@@ -7,7 +7,7 @@ use queue::{NewJob, enqueue};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::job::Nothing;
+use super::job::{LIMIT, Nothing};
 
 /// Jobs in a statement.
 pub(super) const BULK: usize = 1_000;
@@ -75,6 +75,18 @@ pub(super) async fn other_queues(pool: &PgPool, count: usize) -> Result<Filled> 
         job
     };
     fill(pool, count, choose).await
+}
+
+/// As [`fill`], with jobs that are due at once under a limit with a hundred keys.
+///
+/// # Errors
+/// As [`fill`].
+pub(super) async fn limited(pool: &PgPool, count: usize) -> Result<Filled> {
+    fill(pool, count, |job| {
+        let key = (job.id.as_bytes()[15] % 100).to_string();
+        job.limit(LIMIT, key)
+    })
+    .await
 }
 
 /// Finished jobs of today, as if each had been run a moment after it was enqueued, in UUIDv7 order.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use queue::backend::ConsumerConfig;
-use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Registry};
+use queue::{EnqueueError, Job, JobContext, JobError, Limit, NewJob, Registry};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -19,6 +19,10 @@ const CONCURRENCY: usize = 64;
 
 /// How long jobs that do nothing may take, all of them together; then something is wrong.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The limit that some of the jobs are under, and how many of a key run at once.
+pub(super) const LIMIT: &str = "bench";
+const LIMIT_MAX: u32 = 100;
 
 /// The queue of the job.
 pub(super) const QUEUE: &str = "bench";
@@ -95,7 +99,7 @@ impl Worker {
     /// When the database does not answer.
     pub(super) async fn start(database: &Database, probe: Probe) -> Result<Worker> {
         let probe = Arc::new(probe);
-        let registry = Registry::new().job::<Nothing>().state(probe.clone());
+        let registry = Registry::new().job::<Nothing>().limit(Limit::running(LIMIT, LIMIT_MAX)).state(probe.clone());
         let mut consumer = ConsumerConfig::new(database.pool(8).await?, registry);
         consumer.concurrency = CONCURRENCY;
         let (stop, stopped) = oneshot::channel::<()>();

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::drain::filled_drain;
+use super::drain::{drain, filled_drain};
 use super::{DRAINED, Plan, fill};
 use crate::report::Report;
 use crate::server::{Database, Server};
@@ -14,7 +14,7 @@ const FINISHED: usize = 10_000_000;
 /// With `--quick`.
 const FEW: usize = 200_000;
 
-/// Adds `queue.drain_backlog_1m`, `queue.drain_scheduled`, `queue.drain_other_queues` and `queue.drain_history`, each
+/// Adds `queue.drain_backlog_1m`, `queue.drain_limited`, `queue.drain_scheduled`, `queue.drain_other_queues` and `queue.drain_history`, each
 /// with its ratio to `queue.drain`.
 pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -> Result<()> {
     let beside = if plan.quick { FEW } else { BESIDE };
@@ -23,6 +23,15 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
         rates.push(filled_drain(&server.fresh_of_ours().await?, beside, DRAINED).await?);
     }
     add(report, "queue.drain_backlog_1m", rates);
+
+    let mut rates = Vec::new();
+    for _ in 0..plan.repetitions() {
+        let database = server.fresh_of_ours().await?;
+        let filled = fill::limited(&database.pool(1).await?, DRAINED).await?;
+        database.settle().await?;
+        rates.push(drain(&database, &filled, DRAINED).await?);
+    }
+    add(report, "queue.drain_limited", rates);
 
     let database = server.fresh_of_ours().await?;
     fill::scheduled(&database.pool(1).await?, beside).await?;
