@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
-use uuid::Uuid;
 
 use crate::settle::{Holding, PLANNER, Settled, Settlement, settle};
 
@@ -41,7 +40,7 @@ pub(crate) struct OwnTx<'a> {
 #[derive(Debug)]
 pub(crate) enum CommitError {
     /// These jobs have been taken from this process: all of it was rolled back.
-    LeaseLost(Vec<Uuid>),
+    LeaseLost(Vec<Holding>),
     Database(sqlx::Error),
 }
 
@@ -104,7 +103,7 @@ impl<'a> OwnTx<'a> {
         // Planned each time: a plan from when the table was empty would read all of it.
         if kept.persistent(false).execute(&mut *tx).await?.rows_affected() == 0 {
             tx.rollback().await?;
-            return Err(CommitError::LeaseLost(vec![holding.id]));
+            return Err(CommitError::LeaseLost(vec![holding]));
         }
         tx.commit().await?;
         Ok(())

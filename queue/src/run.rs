@@ -142,7 +142,7 @@ impl Executor {
         jobs: &[&Claimed],
         mut settlements: Vec<Settlement>,
         report: &mut Report,
-    ) -> Vec<uuid::Uuid> {
+    ) -> Vec<crate::settle::Holding> {
         match tx.commit(self.shard, &mut settlements).await {
             Ok(settled) => {
                 for settlement in &settlements {

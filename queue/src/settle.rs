@@ -13,7 +13,7 @@ use crate::error::Failure;
 const DELAY_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 
 /// The right to settle one claim of one job. It is void once the job has been taken by somebody else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Holding {
     pub(crate) id: Uuid,
     pub(crate) epoch: i32,
@@ -146,7 +146,7 @@ pub(crate) const PLANNER: [(&str, &str); 7] = [
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     /// Claims that were lost to somebody else; their jobs were left alone.
-    pub(crate) lost: Vec<Uuid>,
+    pub(crate) lost: Vec<Holding>,
     /// Places of limits are free that were taken.
     pub(crate) has_freed: bool,
     /// Other jobs wait for one that has ended.
@@ -163,14 +163,19 @@ pub(crate) async fn settle(
     settlements.sort_unstable_by_key(|settlement| settlement.holding.id);
     let (settled, mut answer) = write(conn, shard, settlements).await?;
     if settled.len() != settlements.len() {
-        let settled: HashSet<Uuid> = settled.into_iter().collect();
-        let ids = settlements.iter().map(|settlement| settlement.holding.id);
-        answer.lost = ids.filter(|id| !settled.contains(id)).collect();
+        // By the claim, not by the job: of a job that was claimed twice, because a crash undid the first claim, one is ours.
+        let settled: HashSet<(Uuid, DateTime<Utc>)> = settled.into_iter().collect();
+        let holdings = settlements.iter().map(|settlement| settlement.holding);
+        answer.lost = holdings.filter(|holding| !settled.contains(&(holding.id, holding.claimed_at))).collect();
     }
     Ok(answer)
 }
 
-async fn write(conn: &mut PgConnection, shard: i16, settlements: &[Settlement]) -> sqlx::Result<(Vec<Uuid>, Settled)> {
+async fn write(
+    conn: &mut PgConnection,
+    shard: i16,
+    settlements: &[Settlement],
+) -> sqlx::Result<(Vec<(Uuid, DateTime<Utc>)>, Settled)> {
     let each = || settlements.iter();
     let delay = |one: &Settlement| one.verdict.delay().map(|delay| delay.as_secs_f64());
     let failure = |one: &Settlement| one.verdict.failure().map(Failure::to_json);
@@ -188,5 +193,6 @@ async fn write(conn: &mut PgConnection, shard: i16, settlements: &[Settlement]) 
         &each().map(|one| one.holding.claimed_at).collect::<Vec<_>>(),
     );
     let row = settled.fetch_one(conn).await?;
-    Ok((row.settled, Settled { lost: Vec::new(), has_freed: row.has_freed, has_dependants: row.has_dependants }))
+    let settled = row.settled.into_iter().zip(row.claimed).collect();
+    Ok((settled, Settled { lost: Vec::new(), has_freed: row.has_freed, has_dependants: row.has_dependants }))
 }

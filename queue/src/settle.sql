@@ -20,7 +20,7 @@ ended as (
        and job.claimed_at = outcome.claimed_at
        and outcome.state >= 4
     -- What is read of every row comes first: what lies behind texts is slow to reach.
-    returning outcome.state as final_state, job.has_dependants as is_awaited, job.held as held_to_end, job.*, outcome.failure,
+    returning outcome.state as final_state, outcome.claimed_at as settled_claim, job.has_dependants as is_awaited, job.held as held_to_end, job.*, outcome.failure,
               outcome.detail
 ),
 filed as (
@@ -99,13 +99,14 @@ kept as (
        and job.owner = outcome.owner
        and job.claimed_at = outcome.claimed_at
        and outcome.state < 4
-    returning job.id, job.queue, job.state, job.held, job.is_sequence, job.limit_name, job.limit_key
+    returning job.id, outcome.claimed_at as settled_claim, job.queue, job.state, job.held, job.is_sequence, job.limit_name,
+              job.limit_key
 ),
 left_off as materialized (
-    select id, final_state as state, held_to_end as held, is_awaited, held_to_end & 2 > 0 as frees_key, queue, limit_name, limit_key
+    select id, settled_claim, final_state as state, held_to_end as held, is_awaited, held_to_end & 2 > 0 as frees_key, queue, limit_name, limit_key
       from ended
      union all
-    select id, state, held, false, held & 2 > 0 and not is_sequence, queue, limit_name, limit_key from kept
+    select id, settled_claim, state, held, false, held & 2 > 0 and not is_sequence, queue, limit_name, limit_key from kept
 ),
 counted as (
     insert into queue.counter_change (
@@ -142,6 +143,6 @@ freed_keys as (
        and limited.key >= freed.limit_key
        and limited.key <= freed.limit_key
 )
-select array(select id from left_off) as "settled!",
+select array(select id from left_off) as "settled!", array(select settled_claim from left_off) as "claimed!",
        exists (select from left_off where held > 0) as "has_freed!",
        exists (select from left_off where is_awaited) as "has_dependants!"

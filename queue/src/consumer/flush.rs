@@ -13,7 +13,7 @@ use super::Shared;
 use crate::link::Link;
 use crate::metrics::{JOBS_SETTLED, LEASE_LOST, SETTLE_SECONDS};
 use crate::run::Report;
-use crate::settle::{Settlement, Verdict, settle};
+use crate::settle::{Holding, Settlement, Verdict, settle};
 
 /// Outcomes in one statement.
 const FLUSH_MAX: usize = 2_000;
@@ -168,13 +168,8 @@ impl Flusher {
         }
     }
 
-    fn settled(
-        &mut self,
-        by_id: &HashMap<uuid::Uuid, (usize, &'static str)>,
-        lost: Vec<uuid::Uuid>,
-        is_repeated: bool,
-    ) {
-        let lost: HashSet<uuid::Uuid> = lost.into_iter().collect();
+    fn settled(&mut self, by_id: &HashMap<uuid::Uuid, (usize, &'static str)>, lost: Vec<Holding>, is_repeated: bool) {
+        let lost: HashSet<Holding> = lost.into_iter().collect();
         let mut counts: HashMap<(&'static str, usize), u64> = HashMap::new();
         let mut by_lane: HashMap<usize, usize> = HashMap::new();
         let mut is_scheduled = false;
@@ -182,7 +177,7 @@ impl Flusher {
             let id = settlement.holding.id;
             let (lane, kind) = by_id[&id];
             *by_lane.entry(lane).or_default() += 1;
-            if lost.contains(&id) {
+            if lost.contains(&settlement.holding) {
                 // The first attempt may have been written, and only its answer lost.
                 if !is_repeated {
                     tracing::warn!(%id, kind, "the job was taken from this process: its outcome is refused");

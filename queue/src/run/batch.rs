@@ -147,7 +147,7 @@ impl Executor {
         if lost.is_empty() {
             return None;
         }
-        Some(part.iter().filter(|job| !lost.contains(&job.holding.id)).copied().collect())
+        Some(part.iter().filter(|job| !lost.contains(&job.holding)).copied().collect())
     }
 }
 

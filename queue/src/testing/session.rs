@@ -91,7 +91,8 @@ impl Session {
 
     /// Returns the jobs that were lost.
     async fn settle(&mut self, mut settlements: Vec<Settlement>) -> Vec<Uuid> {
-        settle(self.conn().await, SHARD, &mut settlements).await.expect("outcomes are written").lost
+        let settled = settle(self.conn().await, SHARD, &mut settlements).await.expect("outcomes are written");
+        settled.lost.into_iter().map(|holding| holding.id).collect()
     }
 
     fn kind(&self, job: &Claimed) -> Arc<Kind> {

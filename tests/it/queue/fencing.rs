@@ -190,3 +190,26 @@ async fn a_stopped_holder_of_locks_is_cut_off_before_its_lease_ends() {
     waits_for(|| async { (effects(&pool).await == ["a"]).then_some(()) }).await;
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_batch_that_holds_a_job_twice_because_a_crash_undid_a_claim_does_it_once() {
+    let pool = Database::create().await.pool(20).await;
+    make_effects(&pool).await;
+    let mut worker = Worker::start(&pool).await;
+    // One batch runs, so that the next two claims wait in hand.
+    let first = enqueue(&pool, &[together("first", Act::WriteAndWait)]).await;
+    worker.next().await;
+    let twice = enqueue(&pool, &[together("twice", Act::Write)]).await;
+    let claimed = "select count(*) from queue.job where owner is not null";
+    waits_for(|| async { (count(&pool, claimed).await == 2).then_some(()) }).await;
+    // The claim was not on the disk yet when the server crashed: the row is as it was before, and is claimed again.
+    let undo =
+        "update queue.job set epoch = epoch - 1, attempt = attempt - 1, owner = null, claimed_at = null where id = $1";
+    sqlx::query(undo).bind(twice[0]).execute(&pool).await.unwrap();
+    waits_for(|| async { (count(&pool, claimed).await == 2).then_some(()) }).await;
+    worker.stage.gate.add_permits(1);
+    reaches(&pool, first[0], JobState::Succeeded).await;
+    reaches(&pool, twice[0], JobState::Succeeded).await;
+    assert_eq!(effects(&pool).await, ["first", "twice"], "each once");
+    worker.stop().await;
+}
