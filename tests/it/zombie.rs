@@ -119,11 +119,11 @@ async fn an_answer_of_a_zombie_is_refused(answer: Answer) {
     found(&pool, "B to begin the job", "select gen_random_uuid() from zombie.begun offset 1").await;
 
     a.go_on();
-    until("A to be refused", PATIENCE, || a.log().contains("its outcome is refused").then_some(())).await;
+    until("A to be refused", PATIENCE, || a.log().contains("taken from this process").then_some(())).await;
     if answer == Answer::Progress {
         assert_eq!(pids(&pool, "refused").await, [a.pid()], "what A reported was refused as well");
     }
-    let held_by = "select owner from queue.job where state = 2 and progress is null and errors -> 1 is null";
+    let held_by = "select owner from queue.job where owner is not null and progress is null and errors -> 1 is null";
     let held_by = found(&pool, "the job to be B's still", held_by).await;
     assert_eq!(Some(held_by), lease_of(&pool, &b).await);
 
