@@ -77,7 +77,6 @@ async fn once(
 fn job(told: &Told, random: &mut Random) -> NewJob {
     let job = told.job().unwrap();
     match random.below(20) {
-        0 => job.delay(Duration::from_millis(random.below(1_000))),
         1 => job.unique(random.below(5).to_string(), Unique::WhileLive),
         2 => job.unique(random.below(5).to_string(), Unique::UntilStarted),
         _ => job,

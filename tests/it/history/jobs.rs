@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use queue::schedule::{CATCH_UP_MAX, CatchUp, Schedule};
 use queue::{Batch, BatchJob, EnqueueError, Job, JobContext, JobError, NewJob, Registry, Retry};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -104,7 +105,10 @@ pub(super) struct Told {
     pub(super) sequence: Option<String>,
     #[serde(default)]
     pub(super) limit: Option<Limit>,
-    /// The schedule that made it, and for which time, in s since 1970.
+    /// How long after its enqueuing it comes due.
+    #[serde(default)]
+    pub(super) delay_ms: u64,
+    /// The schedule that made it, and for which time, in s since 1970. Put there by the database.
     #[serde(default)]
     pub(super) tick: Option<(String, i64)>,
     /// Put there by the database when it is claimed.
@@ -115,7 +119,7 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn to(act: Act) -> Told {
         let (batched, parent, sequence, limit, tick, claim) = (false, None, None, None, None, None);
-        Told { act, pause_ms: 0, batched, parent, sequence, limit, tick, claim }
+        Told { act, pause_ms: 0, batched, parent, sequence, limit, delay_ms: 0, tick, claim }
     }
 
     /// A job as the seed has it: most are short, some take longer than a lease.
@@ -123,13 +127,12 @@ impl Told {
         let pause_ms = if random.below(12) == 0 { random.below(1_500) } else { random.below(60) };
         let batched = random.below(5) == 0;
         let act = if batched { BATCHED[random.below(BATCHED.len() as u64) as usize] } else { Act::draw(random) };
-        let mut told = Told { pause_ms, batched, ..Told::to(act) };
+        let delay_ms = if random.below(20) == 0 { random.below(1_000) } else { 0 };
+        let mut told = Told { pause_ms, batched, delay_ms, ..Told::to(act) };
         // Keys enough that a slow job holds up few others.
         match random.below(20) {
             // Batches have a queue of their own, and the order holds within a queue.
-            0 if std::env::var_os("HISTORY_SEQUENCES").is_some() => {
-                told.sequence = Some(format!("{batched}-{}", random.below(40)))
-            }
+            0 => told.sequence = Some(format!("{batched}-{}", random.below(40))),
             1 | 2 => told.limit = Some(Limit::of(random.below(20))),
             _ => {}
         }
@@ -144,6 +147,7 @@ impl Told {
             Act::Fail => NewJob::of(&Doomed(self.clone())),
             _ => NewJob::of(&Single(self.clone())),
         }?;
+        let job = if self.delay_ms > 0 { job.delay(Duration::from_millis(self.delay_ms)) } else { job };
         Ok(match (&self.sequence, &self.limit) {
             (Some(key), _) => job.sequence(key),
             (None, Some(limit)) => job.limit(&limit.name, &limit.key),
@@ -251,6 +255,8 @@ async fn write(conn: &mut PgConnection, job: Uuid, claim: Claim) -> Result<(), J
 }
 
 const QUEUE: &str = "history";
+/// The name of the schedule that the run has.
+pub(super) const EVERY_SECOND: &str = "every-second";
 const RETRY: Retry = Retry::exponential(Duration::from_millis(20)).longest(Duration::from_millis(200));
 
 /// The usual job.
@@ -338,5 +344,11 @@ impl BatchJob for Together {
 pub(super) fn registry(diary: Arc<Diary>) -> Registry {
     let limit = queue::Limit::running(Limit::NAME, Limit::MAX);
     let kinds = Registry::new().job::<Single>().job::<Doomed>().job::<Hasty>().batch::<Together>();
-    kinds.limit(limit).state(diary)
+    kinds.limit(limit).schedule(every_second()).state(diary)
+}
+
+/// A schedule that misses no tick, whoever is away.
+fn every_second() -> Schedule {
+    let schedule = Schedule::of(EVERY_SECOND, &Single(Told::to(Act::Write)), "@every 1s");
+    schedule.unwrap().catch_up(CatchUp::All(CATCH_UP_MAX))
 }

@@ -54,6 +54,19 @@ create trigger history_stamp before update on queue.job
     for each row when (new.owner is not null and (old.owner is null or old.epoch <> new.epoch))
     execute function history.stamp();
 
+-- A job of a schedule learns of its tick the same way: it comes due at that time.
+create function history.stamp_tick() returns trigger language plpgsql as $$
+begin
+    new.payload := (new.payload::jsonb || jsonb_build_object('tick', jsonb_build_array(
+        substr(new.actor, length('schedule:') + 1), extract(epoch from new.run_at)::bigint
+    )))::json;
+    return new;
+end
+$$;
+create trigger history_tick before insert on queue.job
+    for each row when (new.actor like 'schedule:%')
+    execute function history.stamp_tick();
+
 create function history.note_claim() returns trigger language plpgsql as $$
 begin
     insert into history.change (what, job, epoch, owner, claimed_at)
