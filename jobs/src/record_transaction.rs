@@ -129,10 +129,10 @@ async fn settle_orphans<'a>(
         return Ok(waiting);
     }
     let reversals: Vec<_> = wanted.iter().filter(|wanted| waiting.contains(&wanted.posting.id)).collect();
-    let originals: Vec<_> = reversals.iter().filter_map(|wanted| wanted.posting.reverses).collect();
+    let originals: Vec<_> = reversals.iter().filter_map(|wanted| wanted.posting.act.reverses()).collect();
     let statuses: BTreeMap<_, _> = statuses(conn, shard, &originals).await?.into_iter().collect();
     let is_orphan = |wanted: &ToRecord| {
-        let original = wanted.posting.reverses.expect("only reversals wait");
+        let original = wanted.posting.act.reverses().expect("only reversals wait");
         let here = settled
             .iter()
             .any(|(other, verdict)| other.posting.id == original && matches!(verdict, Verdict::Rejected { .. }));

@@ -86,7 +86,7 @@ fn transfer(zipf: &mut Zipf, ids: &[AccountId]) -> Posting {
         code: 1,
         legs: vec![Leg { account: ids[from], amount: -amount }, Leg { account: ids[to], amount }],
         effective_at: Default::default(),
-        reverses: None,
+        act: ledger::Act::Post,
         metadata_hash: [0; 32],
     }
 }
@@ -105,7 +105,7 @@ async fn open_accounts(conn: &mut PgConnection, count: usize) -> Result<Vec<Acco
             code: 2,
             legs: vec![Leg { account: cash, amount: -1_000_000_000 }, Leg { account: *id, amount: 1_000_000_000 }],
             effective_at: Default::default(),
-            reverses: None,
+            act: ledger::Act::Post,
             metadata_hash: [0; 32],
         };
         let deposits: Vec<Posting> = some.iter().map(deposit).collect();

@@ -6,17 +6,30 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::act::Act;
 use crate::{AccountId, Currency, TransactionId};
 
 /// What each leaf starts with: a tag of ours and the version of the encoding.
 pub const MAGIC: [u8; 4] = *b"BNL\x01";
 
-/// The kind of a plain posting; others are kept for what an encoding of the future has to say.
-const KIND_POSTING: u8 = 1;
-/// The relation of a transaction that stands by itself.
-const RELATION_NONE: u8 = 0;
-/// The relation of a transaction that undoes another, whose id follows.
-const RELATION_REVERSES: u8 = 1;
+/// What the byte after [`MAGIC`] says: each [`Act`], and those that undo others are postings by their relation.
+mod kind {
+    pub(super) const POSTING: u8 = 1;
+    pub(super) const HOLD: u8 = 2;
+    pub(super) const CAPTURE: u8 = 3;
+    pub(super) const VOID: u8 = 4;
+    pub(super) const EXPIRY: u8 = 5;
+    pub(super) const CLOSING: u8 = 6;
+    pub(super) const UP_TO: u8 = 7;
+}
+
+/// How the transaction stands to another, whose id follows unless there is none.
+mod relation {
+    pub(super) const NONE: u8 = 0;
+    pub(super) const REVERSES: u8 = 1;
+    pub(super) const REVERSES_PART: u8 = 2;
+    pub(super) const RESOLVES: u8 = 3;
+}
 
 /// One leg of a transaction, with the currency of its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +57,8 @@ pub struct Leaf {
     pub effective_at: DateTime<Utc>,
     /// What the caller calls this kind of transaction.
     pub code: u16,
-    /// The transaction that it undoes.
-    pub reverses: Option<TransactionId>,
+    /// What it is.
+    pub act: Act,
     /// The hash of whatever else the caller keeps about it.
     pub metadata_hash: [u8; 32],
     /// The legs, in the caller's order.
@@ -73,29 +86,20 @@ impl Leaf {
     /// Writes the one encoding of this transaction.
     pub fn encode(&self) -> Vec<u8> {
         assert!(self.seq >= 0, "a seq is an index");
-        assert!(!self.legs.is_empty() && self.legs.len() <= usize::from(u16::MAX));
-        let mut bytes = Vec::with_capacity(104 + 28 * self.legs.len());
+        assert!(self.legs.len() <= usize::from(u16::MAX) && has_legs(self.act, self.legs.len()));
+        let mut bytes = Vec::with_capacity(112 + 28 * self.legs.len());
         bytes.extend_from_slice(&MAGIC);
-        bytes.push(KIND_POSTING);
+        bytes.push(kind_of(self.act));
         bytes.extend_from_slice(&self.book.to_be_bytes());
         bytes.extend_from_slice(&self.seq.to_be_bytes());
         bytes.extend_from_slice(self.id.0.as_bytes());
         bytes.extend_from_slice(&self.recorded_at.timestamp_micros().to_be_bytes());
         bytes.extend_from_slice(&self.effective_at.timestamp_micros().to_be_bytes());
         bytes.extend_from_slice(&self.code.to_be_bytes());
-        match self.reverses {
-            None => bytes.push(RELATION_NONE),
-            Some(original) => {
-                bytes.push(RELATION_REVERSES);
-                bytes.extend_from_slice(original.0.as_bytes());
-            }
-        }
+        encode_relation(self.act, &mut bytes);
+        encode_term(self.act, &mut bytes);
         bytes.extend_from_slice(&self.metadata_hash);
-        assert_eq!(
-            bytes.len(),
-            if self.reverses.is_some() { 100 } else { 84 },
-            "what comes before the legs has its place"
-        );
+        assert!((84..=108).contains(&bytes.len()), "what comes before the legs has its place");
         bytes.extend_from_slice(&(self.legs.len() as u16).to_be_bytes());
         for leg in &self.legs {
             encode_leg(leg, &mut bytes);
@@ -113,7 +117,8 @@ impl Leaf {
         if reader.array()? != MAGIC {
             return Err(LeafError::Magic);
         }
-        if reader.array()? != [KIND_POSTING] {
+        let [kind] = reader.array()?;
+        if !(kind::POSTING..=kind::UP_TO).contains(&kind) {
             return Err(LeafError::Field("kind"));
         }
         let leaf = Leaf {
@@ -123,11 +128,58 @@ impl Leaf {
             recorded_at: reader.time("recorded_at")?,
             effective_at: reader.time("effective_at")?,
             code: u16::from_be_bytes(reader.array()?),
-            reverses: reader.relation()?,
+            act: reader.act(kind)?,
             metadata_hash: reader.array()?,
             legs: reader.legs()?,
         };
+        if !has_legs(leaf.act, leaf.legs.len()) {
+            return Err(LeafError::Field("count of legs"));
+        }
         if reader.rest.is_empty() { Ok(leaf) } else { Err(LeafError::TooLong) }
+    }
+}
+
+/// Freeing a hold has no legs, closing has one, and everything else has some.
+fn has_legs(act: Act, count: usize) -> bool {
+    match act {
+        Act::Void(_) | Act::Expire(_) => count == 0,
+        Act::Close => count == 1,
+        _ => count > 0,
+    }
+}
+
+fn kind_of(act: Act) -> u8 {
+    match act {
+        Act::Post | Act::Reverse(_) | Act::ReversePart(_) => kind::POSTING,
+        Act::Hold { .. } => kind::HOLD,
+        Act::Capture(_) => kind::CAPTURE,
+        Act::Void(_) => kind::VOID,
+        Act::Expire(_) => kind::EXPIRY,
+        Act::Close => kind::CLOSING,
+        Act::PostUpTo { .. } => kind::UP_TO,
+    }
+}
+
+fn encode_relation(act: Act, bytes: &mut Vec<u8>) {
+    let (relation, other) = match act {
+        Act::Reverse(original) => (relation::REVERSES, original),
+        Act::ReversePart(original) => (relation::REVERSES_PART, original),
+        Act::Capture(hold) | Act::Void(hold) | Act::Expire(hold) => (relation::RESOLVES, hold),
+        Act::Post | Act::PostUpTo { .. } | Act::Hold { .. } | Act::Close => return bytes.push(relation::NONE),
+    };
+    bytes.push(relation);
+    bytes.extend_from_slice(other.0.as_bytes());
+}
+
+/// Until when it is held, or up to what it was asked for: 8 bytes of those acts alone.
+fn encode_term(act: Act, bytes: &mut Vec<u8>) {
+    match act {
+        Act::Hold { expires_at } => {
+            let micros = expires_at.map_or(i64::MAX, |expires_at| expires_at.timestamp_micros());
+            bytes.extend_from_slice(&micros.to_be_bytes());
+        }
+        Act::PostUpTo { asked } => bytes.extend_from_slice(&asked.to_be_bytes()),
+        _ => (),
     }
 }
 
@@ -174,19 +226,33 @@ impl Reader<'_> {
         DateTime::from_timestamp_micros(i64::from_be_bytes(self.array()?)).ok_or(LeafError::Field(field))
     }
 
-    fn relation(&mut self) -> Result<Option<TransactionId>, LeafError> {
-        match self.array()? {
-            [RELATION_NONE] => Ok(None),
-            [RELATION_REVERSES] => Ok(Some(TransactionId(self.uuid()?))),
+    /// Relation and term, as far as this kind has them.
+    fn act(&mut self, kind: u8) -> Result<Act, LeafError> {
+        let [relation] = self.array()?;
+        let other = if relation == relation::NONE { None } else { Some(TransactionId(self.uuid()?)) };
+        match (kind, relation, other) {
+            (kind::POSTING, relation::NONE, None) => Ok(Act::Post),
+            (kind::POSTING, relation::REVERSES, Some(original)) => Ok(Act::Reverse(original)),
+            (kind::POSTING, relation::REVERSES_PART, Some(original)) => Ok(Act::ReversePart(original)),
+            (kind::HOLD, relation::NONE, None) => Ok(Act::Hold { expires_at: self.expires_at()? }),
+            (kind::CAPTURE, relation::RESOLVES, Some(hold)) => Ok(Act::Capture(hold)),
+            (kind::VOID, relation::RESOLVES, Some(hold)) => Ok(Act::Void(hold)),
+            (kind::EXPIRY, relation::RESOLVES, Some(hold)) => Ok(Act::Expire(hold)),
+            (kind::CLOSING, relation::NONE, None) => Ok(Act::Close),
+            (kind::UP_TO, relation::NONE, None) => Ok(Act::PostUpTo { asked: i64::from_be_bytes(self.array()?) }),
             _ => Err(LeafError::Field("relation")),
+        }
+    }
+
+    fn expires_at(&mut self) -> Result<Option<DateTime<Utc>>, LeafError> {
+        match i64::from_be_bytes(self.array()?) {
+            i64::MAX => Ok(None),
+            micros => DateTime::from_timestamp_micros(micros).map(Some).ok_or(LeafError::Field("expires_at")),
         }
     }
 
     fn legs(&mut self) -> Result<Vec<LeafLeg>, LeafError> {
         let count = u16::from_be_bytes(self.array()?);
-        if count == 0 {
-            return Err(LeafError::Field("count of legs"));
-        }
         (0..count).map(|_| self.leg()).collect()
     }
 

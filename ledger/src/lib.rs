@@ -14,6 +14,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod accounts;
+mod act;
 pub mod book;
 pub mod checkpoint;
 pub mod currency;
@@ -26,6 +27,7 @@ pub mod money;
 pub mod posting;
 pub mod verify;
 
+pub use act::Act;
 pub use book::Book;
 pub use currency::{Currency, UnknownCurrency};
 pub use ids::{AccountId, TransactionId};

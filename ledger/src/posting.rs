@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use sqlx::PgConnection;
 
-use crate::{AccountId, Book, TransactionId};
+use crate::{AccountId, Act, Book, TransactionId};
 
 pub(crate) mod decide;
 mod read;
@@ -41,8 +41,8 @@ pub struct Posting {
     pub legs: Vec<Leg>,
     /// When it counts from; kept to the microsecond.
     pub effective_at: DateTime<Utc>,
-    /// The transaction that it undoes, whole.
-    pub reverses: Option<TransactionId>,
+    /// What it is.
+    pub act: Act,
     /// The hash of whatever else the caller keeps about it; salted, if that is personal.
     pub metadata_hash: [u8; 32],
 }

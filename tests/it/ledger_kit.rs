@@ -76,7 +76,7 @@ pub(crate) fn posting(legs: &[(AccountId, i128)]) -> Posting {
         code: 1,
         legs: legs.iter().map(|(account, amount)| Leg { account: *account, amount: *amount }).collect(),
         effective_at: effective_at(),
-        reverses: None,
+        act: ledger::Act::Post,
         metadata_hash: [7; 32],
     }
 }
@@ -89,5 +89,5 @@ pub(crate) fn transfer(from: AccountId, to: AccountId, amount: i128) -> Posting 
 /// The posting that undoes another.
 pub(crate) fn reversal(original: &Posting) -> Posting {
     let legs: Vec<_> = original.legs.iter().map(|leg| (leg.account, -leg.amount)).collect();
-    Posting { reverses: Some(original.id), ..posting(&legs) }
+    Posting { act: ledger::Act::Reverse(original.id), ..posting(&legs) }
 }

@@ -42,8 +42,11 @@ async fn each_refusal_has_its_posting() {
         (Refusal::AccountNotFound, posting(&[(a, -1), (nobody, 2)])),
         (Refusal::Unbalanced, posting(&[(a, -1), (euros, 2)])),
         (Refusal::CurrencyMismatch, transfer(a, euros, 1_000)),
-        (Refusal::OriginalNotFound, Posting { reverses: Some(TransactionId(Uuid::now_v7())), ..transfer(a, b, 1_000) }),
-        (Refusal::ReversalMismatch, Posting { reverses: Some(reversed.id), ..transfer(b, cash, 9) }),
+        (
+            Refusal::OriginalNotFound,
+            Posting { act: ledger::Act::Reverse(TransactionId(Uuid::now_v7())), ..transfer(a, b, 1_000) },
+        ),
+        (Refusal::ReversalMismatch, Posting { act: ledger::Act::Reverse(reversed.id), ..transfer(b, cash, 9) }),
         (Refusal::AlreadyReversed, reversal(&reversed)),
         (Refusal::InsufficientFunds, transfer(a, b, 1_000)),
         (Refusal::BalanceOverflow, transfer(other, full, MAX)),
@@ -75,7 +78,7 @@ async fn an_id_is_recorded_once_and_a_difference_is_named() {
         (Field::Legs, Posting { legs: transfer(cash, a, 101).legs, ..first.clone() }),
         (Field::Legs, Posting { legs: Vec::new(), ..first.clone() }),
         (Field::EffectiveAt, Posting { effective_at: Default::default(), ..first.clone() }),
-        (Field::Reverses, Posting { reverses: Some(first.id), ..first.clone() }),
+        (Field::Reverses, Posting { act: ledger::Act::Reverse(first.id), ..first.clone() }),
         (Field::MetadataHash, Posting { metadata_hash: [0; 32], ..first.clone() }),
     ];
     for (field, posting) in table {

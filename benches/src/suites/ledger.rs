@@ -78,7 +78,7 @@ fn posting(from: AccountId, to: AccountId, pence: i128, at: chrono::DateTime<chr
         code: 1,
         legs: vec![Leg { account: from, amount: -pence }, Leg { account: to, amount: pence }],
         effective_at: at,
-        reverses: None,
+        act: ledger::Act::Post,
         metadata_hash: [0; 32],
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ledger::posting::Posting;
-use ledger::{AccountId, Book, Leg, TransactionId};
+use ledger::{AccountId, Act, Book, Leg, TransactionId};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ fn to_record(shard: i16, row: Row) -> ToRecord {
         code: kind.code(),
         legs: vec![Leg { account: from, amount: -amount }, Leg { account: to, amount }],
         effective_at: row.effective_at,
-        reverses: row.reverses.map(TransactionId),
+        act: row.reverses.map_or(Act::Post, |original| Act::Reverse(TransactionId(original))),
         metadata_hash: metadata_hash(&row),
     };
     ToRecord {

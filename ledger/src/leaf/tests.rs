@@ -22,6 +22,21 @@ fn time(value: &Value) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(value.as_i64().unwrap()).unwrap()
 }
 
+fn act(vector: &Value) -> Act {
+    let other = |name: &str| vector.get(name).filter(|id| !id.is_null()).map(|id| TransactionId(uuid(id)));
+    match (other("reverses"), other("reverses_part"), other("resolves"), vector.get("kind").and_then(Value::as_str)) {
+        (Some(original), ..) => Act::Reverse(original),
+        (_, Some(original), ..) => Act::ReversePart(original),
+        (.., Some(hold), Some("capture")) => Act::Capture(hold),
+        (.., Some(hold), Some("void")) => Act::Void(hold),
+        (.., Some(hold), Some("expiry")) => Act::Expire(hold),
+        (.., Some("hold")) => Act::Hold { expires_at: vector.get("expires_at_micros").map(time) },
+        (.., Some("up_to")) => Act::PostUpTo { asked: vector["asked"].as_str().unwrap().parse().unwrap() },
+        (.., Some("closing")) => Act::Close,
+        _ => Act::Post,
+    }
+}
+
 /// The transaction that a vector describes.
 fn leaf(vector: &Value) -> Leaf {
     let leg = |leg: &Value| LeafLeg {
@@ -38,7 +53,7 @@ fn leaf(vector: &Value) -> Leaf {
         recorded_at: time(&vector["recorded_at_micros"]),
         effective_at: time(&vector["effective_at_micros"]),
         code: vector["code"].as_u64().unwrap() as u16,
-        reverses: vector.get("reverses").filter(|id| !id.is_null()).map(|id| TransactionId(uuid(id))),
+        act: act(vector),
         metadata_hash: std::array::from_fn(byte),
         legs: vector["legs"].as_array().unwrap().iter().map(leg).collect(),
     }
@@ -67,17 +82,38 @@ fn legs() -> impl Strategy<Value = Vec<LeafLeg>> {
     prop::collection::vec(leg, 1..12)
 }
 
+fn acts() -> impl Strategy<Value = Act> {
+    let other = || any::<u128>().prop_map(|id| TransactionId(Uuid::from_u128(id)));
+    let expiry = prop::option::of(-60_000_000_000_000_000i64..250_000_000_000_000_000);
+    let expiry = expiry.prop_map(|micros| micros.map(|micros| DateTime::from_timestamp_micros(micros).unwrap()));
+    prop_oneof![
+        Just(Act::Post),
+        any::<i64>().prop_map(|asked| Act::PostUpTo { asked }),
+        other().prop_map(Act::Reverse),
+        other().prop_map(Act::ReversePart),
+        expiry.prop_map(|expires_at| Act::Hold { expires_at }),
+        other().prop_map(Act::Capture),
+        other().prop_map(Act::Void),
+        other().prop_map(Act::Expire),
+        Just(Act::Close),
+    ]
+}
+
 fn leaves() -> impl Strategy<Value = Leaf> {
-    let numbers = (any::<i32>(), 0..=i64::MAX, any::<u128>(), any::<u16>(), prop::option::of(any::<u128>()));
+    let numbers = (any::<i32>(), 0..=i64::MAX, any::<u128>(), any::<u16>(), acts());
     let times =
         (-60_000_000_000_000_000i64..250_000_000_000_000_000, -60_000_000_000_000_000i64..250_000_000_000_000_000);
     (numbers, times, any::<[u8; 32]>(), legs()).prop_map(
-        |((book, seq, id, code, reverses), times, metadata_hash, legs)| {
+        |((book, seq, id, code, act), times, metadata_hash, mut legs)| {
             let time = |micros| DateTime::from_timestamp_micros(micros).unwrap();
             let (recorded_at, effective_at) = (time(times.0), time(times.1));
-            let (id, reverses) =
-                (TransactionId(Uuid::from_u128(id)), reverses.map(|id| TransactionId(Uuid::from_u128(id))));
-            Leaf { book, seq, id, recorded_at, effective_at, code, reverses, metadata_hash, legs }
+            let id = TransactionId(Uuid::from_u128(id));
+            match act {
+                Act::Void(_) | Act::Expire(_) => legs.clear(),
+                Act::Close => legs.truncate(1),
+                _ => (),
+            }
+            Leaf { book, seq, id, recorded_at, effective_at, code, act, metadata_hash, legs }
         },
     )
 }
@@ -122,11 +158,13 @@ fn each_field_that_is_not_canonical_is_named() {
         Leaf::decode(&bytes)
     };
     assert_eq!(with(3, 2), Err(LeafError::Magic));
-    assert_eq!(with(4, 2), Err(LeafError::Field("kind")));
+    assert_eq!(with(4, 0), Err(LeafError::Field("kind")));
+    assert_eq!(with(4, 8), Err(LeafError::Field("kind")));
+    assert_eq!(with(4, 3), Err(LeafError::Field("relation")));
     assert_eq!(with(9, 0x80), Err(LeafError::Field("seq")));
     assert_eq!(with(33, 0x7f), Err(LeafError::Field("recorded_at")));
     assert_eq!(with(41, 0x7f), Err(LeafError::Field("effective_at")));
-    assert_eq!(with(51, 2), Err(LeafError::Field("relation")));
+    assert_eq!(with(51, 4), Err(LeafError::Field("relation")));
     assert_eq!(with(102, b'g'), Err(LeafError::Field("currency")));
     assert_eq!(with(105, 9), Err(LeafError::Field("amount")));
     // The same amount with a byte that it does not need.

@@ -116,7 +116,7 @@ impl Decider {
         check_accounts_differ(&posting.legs)?;
         let legs = self.legs_of_open_accounts(&posting.legs)?;
         check_balanced(&legs)?;
-        self.check_reversal(posting.reverses, &legs)?;
+        self.check_reversal(posting.act.reverses(), &legs)?;
         self.check_bounds(&legs)?;
         Ok(legs)
     }
@@ -162,7 +162,7 @@ impl Decider {
         for leg in &legs {
             self.apply(leg, seq);
         }
-        if let Some(original) = posting.reverses {
+        if let Some(original) = posting.act.reverses() {
             assert!(self.state.reversed.insert(original), "a transaction is reversed at most once");
         }
         let leaf = Leaf {
@@ -172,7 +172,7 @@ impl Decider {
             recorded_at,
             effective_at: posting.effective_at,
             code: posting.code,
-            reverses: posting.reverses,
+            act: posting.act,
             metadata_hash: posting.metadata_hash,
             legs,
         };
@@ -214,7 +214,7 @@ fn compare(posting: &Posting, leaf: &Leaf) -> Outcome {
         (Field::Code, posting.code == leaf.code),
         (Field::Legs, same_legs),
         (Field::EffectiveAt, posting.effective_at.timestamp_micros() == leaf.effective_at.timestamp_micros()),
-        (Field::Reverses, posting.reverses == leaf.reverses),
+        (Field::Reverses, posting.act == leaf.act),
         (Field::MetadataHash, posting.metadata_hash == leaf.metadata_hash),
     ];
     match fields.into_iter().find(|(_, same)| !same) {

@@ -123,7 +123,7 @@ impl Wanted {
             postings.iter().flat_map(|posting| &posting.legs).map(|leg| leg.account.0).collect();
         let ids: HashSet<Uuid> = postings.iter().map(|posting| posting.id.0).collect();
         let originals: HashSet<Uuid> =
-            postings.iter().filter_map(|posting| posting.reverses).map(|original| original.0).collect();
+            postings.iter().filter_map(|posting| posting.act.reverses()).map(|original| original.0).collect();
         let recorded: HashSet<Uuid> = ids.union(&originals).copied().collect();
         Wanted {
             accounts: sorted(accounts),

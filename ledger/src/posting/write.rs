@@ -98,7 +98,7 @@ impl Transactions {
             columns.seqs.push(leaf.seq);
             columns.ids.push(leaf.id.0);
             columns.recorded_at.push(leaf.recorded_at);
-            columns.reverses.push(leaf.reverses.map(|original| original.0));
+            columns.reverses.push(leaf.act.reverses().map(|original| original.0));
             columns.leaf_hashes.push(hash.to_vec());
             columns.leaves.push(bytes);
         }

@@ -155,7 +155,7 @@ impl Fold {
         for leg in &leaf.legs {
             self.take_leg(row.seq, leg);
         }
-        if let Some(original) = leaf.reverses {
+        if let Some(original) = leaf.act.reverses() {
             if !self.reversed.insert(original) {
                 self.findings.add(Finding::Reversal { seq: row.seq, original, problem: "it is reversed already" });
             }
@@ -169,7 +169,7 @@ impl Fold {
             ("seq", leaf.seq == row.seq),
             ("id", leaf.id.0 == row.id),
             ("recorded_at", leaf.recorded_at.timestamp_micros() == row.recorded_at),
-            ("reverses", leaf.reverses.map(|original| original.0) == row.reverses),
+            ("reverses", leaf.act.reverses().map(|original| original.0) == row.reverses),
         ];
         for (column, _) in columns.into_iter().filter(|(_, same)| !same) {
             self.findings.add(Finding::LeafColumn { seq: row.seq, transaction: TransactionId(row.id), column });
