@@ -21,6 +21,7 @@ use clap::{Parser, ValueEnum};
 
 use machine::Machine;
 use report::Report;
+use suites::ledger;
 use suites::queue::{Part, Plan};
 
 /// Measures the service and prints a table.
@@ -34,6 +35,9 @@ struct Arguments {
     /// Measures the queue's rivals as well; they are got from their registries and built first.
     #[arg(long)]
     rivals: bool,
+    /// Measures others' ledgers as well, whose SQL files lie in this folder: init-postgresql.sql of tb-perf, pgledger.sql.
+    #[arg(long, value_name = "FOLDER")]
+    ledger_rivals: Option<PathBuf>,
     /// Only this part of the queue suite; may be given several times.
     #[arg(long, value_name = "PART")]
     only: Vec<Part>,
@@ -66,6 +70,10 @@ impl Suite {
 }
 
 impl Arguments {
+    fn ledger_plan(&self) -> ledger::Plan {
+        ledger::Plan { quick: self.quick, rivals: self.ledger_rivals.clone() }
+    }
+
     fn queue_plan(&self) -> Plan {
         Plan { quick: self.quick, rivals: self.rivals, only: self.only.clone(), wal_split: self.wal_split }
     }
@@ -80,7 +88,7 @@ async fn main() -> Result<()> {
         suites::queue::run(&arguments.queue_plan(), &mut report).await.context("suite queue")?;
     }
     if arguments.suite.includes(Suite::Ledger) {
-        suites::ledger::run(arguments.quick, &mut report).await.context("suite ledger")?;
+        suites::ledger::run(&arguments.ledger_plan(), &mut report).await.context("suite ledger")?;
     }
     if arguments.suite.includes(Suite::Api) {
         suites::api::run(arguments.quick, &mut report).await.context("suite api")?;

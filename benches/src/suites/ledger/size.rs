@@ -1,0 +1,30 @@
+//! What a transfer takes: write-ahead log, and room in tables and indexes.
+
+use anyhow::Result;
+
+use super::Plan;
+use super::book::{ACCOUNTS, Funded, post_all};
+use crate::report::Report;
+use crate::server::Server;
+
+/// Adds `ledger.wal_bytes` and `ledger.stored_bytes`, of transfers in batches of 1,000.
+pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -> Result<()> {
+    let mut book = Funded::book(server, ACCOUNTS).await?;
+    let batches = book.batches(plan.transfers(), 1_000);
+    let transfers: usize = batches.iter().map(Vec::len).sum();
+    let mut conn = book.pool.acquire().await?;
+    // What is recorded; the accounts are there before.
+    let stored = "select sum(pg_total_relation_size(('ledger.' || name)::regclass))::bigint
+                    from unnest(array['transaction', 'entry', 'tile']) as name";
+    let stored_before: i64 = sqlx::query_scalar(stored).fetch_one(&mut *conn).await?;
+    let place: String = sqlx::query_scalar("select pg_current_wal_insert_lsn()::text").fetch_one(&mut *conn).await?;
+    for batch in &batches {
+        post_all(&mut conn, batch).await?;
+    }
+    let written = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn)::float8";
+    let written: f64 = sqlx::query_scalar(written).bind(&place).fetch_one(&mut *conn).await?;
+    let stored_after: i64 = sqlx::query_scalar(stored).fetch_one(&mut *conn).await?;
+    report.add("ledger.wal_bytes", written / transfers as f64, "bytes/transfer");
+    report.add("ledger.stored_bytes", (stored_after - stored_before) as f64 / transfers as f64, "bytes/transfer");
+    Ok(())
+}
