@@ -11,6 +11,7 @@ mod import_client;
 mod import_plan;
 mod jobs;
 mod ledger_acts;
+mod ledger_holds;
 mod ledger_invariants;
 mod ledger_kit;
 mod ledger_log;
