@@ -64,7 +64,8 @@ create table ledger.open_hold (
     seq bigint not null,
     expires_at timestamptz,
     accounts uuid[] not null,
-    primary key (shard, book, id)
+    -- As for transactions: only the index by time begins with the book, so nothing else looks good for what is due.
+    primary key (shard, id, book)
 );
 comment on table ledger.open_hold is 'Holds that are not captured, voided or expired: a list that follows from the log';
 comment on column ledger.open_hold.shard is 'Shard of the book';
