@@ -85,6 +85,14 @@ impl<'a, const N: usize> Row<'a, N> {
         if self.0[column].is_some() { self.uuid(column).map(Some) } else { Ok(None) }
     }
 
+    pub(super) fn bigint_or_null(&self, column: usize) -> Result<Option<i64>, VerifyError> {
+        if self.0[column].is_some() { self.bigint(column).map(Some) } else { Ok(None) }
+    }
+
+    pub(super) fn micros_or_null(&self, column: usize) -> Result<Option<i64>, VerifyError> {
+        if self.0[column].is_some() { self.micros(column).map(Some) } else { Ok(None) }
+    }
+
     /// A time, in microseconds since the epoch of Unix.
     pub(super) fn micros(&self, column: usize) -> Result<i64, VerifyError> {
         Ok(self.bigint(column)?.saturating_add(EPOCH_MICROS))
