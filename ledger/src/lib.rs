@@ -5,7 +5,7 @@
 //!
 //! - [`accounts`] opens and finds accounts, [`posting`] posts to them, [`history`] reads what was posted.
 //! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs.
-//! - [`verify`] derives all of it again and names the first difference.
+//! - [`verify`] derives all of it again and names the first difference; [`export`] takes a book out of its database and back.
 //!
 //! Deliberately absent: jobs, HTTP, floats, clocks other than the database's, and any statement that changes or removes
 //! what is recorded.
@@ -18,6 +18,7 @@ mod act;
 pub mod book;
 pub mod checkpoint;
 pub mod currency;
+pub mod export;
 pub mod history;
 pub mod ids;
 pub mod keys;

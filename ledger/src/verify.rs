@@ -10,7 +10,7 @@ use crate::merkle::Hash;
 use crate::merkle::tiles::LEVELS;
 
 mod checkpoints;
-mod copy;
+pub(crate) mod copy;
 pub(crate) mod database;
 mod entries;
 mod finding;
@@ -77,6 +77,17 @@ pub enum VerifyError {
     /// There is no such book.
     #[error("there is no book {0}")]
     NoSuchBook(Book),
+    /// A file of an export cannot be read.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// There is no whole export in the folder.
+    #[error("{0} is no export, or one that was not written to its end: it has no book.json that can be read")]
+    NotAnExport(String),
     /// The database answered in a way that is not its protocol.
     #[error("the database sent a row that cannot be read: {0}")]
     Row(&'static str),
@@ -122,7 +133,7 @@ pub(crate) async fn run<S: Source>(
 ) -> Result<Report, VerifyError> {
     let head = source.head().await?;
     let mut fold = Fold::new(source.book());
-    source.accounts(|row| fold.open(&row)).await?;
+    source.accounts(|row| fold.open(row)).await?;
     let mut count = checkpoints::Count::default();
     while fold.next_seq() < head.size {
         let range = fold.next_seq()..head.size.min(fold.next_seq() + PAGE);
@@ -184,7 +195,7 @@ async fn check_accounts(source: &mut impl Source, fold: &mut Fold) -> Result<(),
     source
         .accounts(|row| {
             let account = fold.accounts.get(&row.id).expect("a source does not change");
-            differing.extend(account.differences(&row));
+            differing.extend(account.differences(row, fold.closed.get(&row.id).copied()));
         })
         .await?;
     differing.sort_unstable();

@@ -47,13 +47,13 @@ impl Source for Database<'_> {
         Ok(HeadRow { size: head.size, root: head.root, frontier: head.frontier, recorded_at })
     }
 
-    async fn accounts(&mut self, mut take: impl FnMut(AccountRow)) -> Result<(), VerifyError> {
+    async fn accounts(&mut self, mut take: impl FnMut(&AccountRow)) -> Result<(), VerifyError> {
         let query = format!(
             "select id, currency, overdraft, balance, version, held_out, held_in, closed_seq from ledger.account {}",
             self.condition()
         );
         for_each_row::<8>(self.conn, &query, |row| {
-            take(AccountRow {
+            take(&AccountRow {
                 id: row.uuid(0)?,
                 currency: String::from_utf8_lossy(row.bytes(1)?).into_owned(),
                 overdraft: row.boolean(2)?,

@@ -1,15 +1,15 @@
-//! The pass over the entries: in whatever order they lie, by sums; only if an account's sums differ are its entries compared
-//! one by one.
+//! The pass over the entries: in whatever order they lie, by one sum; only if it differs are sums made for each account, and
+//! only where those differ are entries compared one by one.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::VerifyError;
 use super::finding::{Finding, Findings};
-use super::fold::{AccountFold, ById, EntryHasher, Fold, effective};
+use super::fold::{ById, Fold, effective};
 use super::rows::EntryRow;
 use super::source::Source;
-use super::{PAGE, VerifyError};
 use crate::AccountId;
 use crate::leaf::Leaf;
 
@@ -18,43 +18,63 @@ const LOCATED_MAX: usize = 16;
 
 /// Compares all entries with those that follow from the leaves.
 pub(super) async fn check(source: &mut impl Source, fold: &mut Fold, size: i64) -> Result<(), VerifyError> {
-    let Fold { accounts, hasher, findings, .. } = &mut *fold;
-    source.entries(None, |account, entry| take(accounts, hasher, findings, account, entry)).await?;
-    let mut differing: Vec<Uuid> =
-        fold.accounts.iter().filter(|(_, account)| account.entries != 0).map(|(id, _)| *id).collect();
-    differing.sort_unstable();
+    let (mut sum, hasher) = (fold.entries_sum, fold.hasher.clone());
+    source.entries(None, |account, entry| sum = sum.wrapping_sub(hasher.hash(account, entry))).await?;
+    if sum == 0 {
+        return Ok(());
+    }
+    let mut differing = differing(source, fold, size).await?;
+    assert!(fold.findings.count() > 0 || !differing.is_empty(), "sums that differ are those of accounts that differ");
     fold.findings.left_out += differing.len().saturating_sub(LOCATED_MAX) as u64;
     differing.truncate(LOCATED_MAX);
     if differing.is_empty() { Ok(()) } else { locate(source, fold, size, &differing).await }
 }
 
-/// Takes the entry off its account's sum: at the end, what is left over is nothing.
-fn take(
-    accounts: &mut ById<AccountFold>,
-    hasher: &EntryHasher,
-    findings: &mut Findings,
-    account: Uuid,
-    entry: &EntryRow,
-) {
-    match accounts.get_mut(&account) {
-        Some(fold) => fold.entries = fold.entries.wrapping_sub(hasher.hash(account, entry)),
-        None => findings.add(Finding::EntryExtra { account: AccountId(account), version: entry.version }),
-    }
+/// An account while those that differ are looked for.
+#[derive(Default)]
+struct Sum {
+    version: i64,
+    balance: i64,
+    sum: u64,
+}
+
+/// The accounts whose entries are not those that follow from the leaves: both are read again, and summed for each account.
+async fn differing(source: &mut impl Source, fold: &mut Fold, size: i64) -> Result<Vec<Uuid>, VerifyError> {
+    let Fold { accounts, hasher, findings, .. } = &mut *fold;
+    let mut sums: ById<Sum> = accounts.keys().map(|id| (*id, Sum::default())).collect();
+    source
+        .leaves(0..size, |row| {
+            let Ok(leaf) = Leaf::decode(row.leaf) else { return };
+            for leg in leaf.legs.iter().filter(|_| leaf.act.moves()) {
+                let Some(sum) = sums.get_mut(&leg.account.0) else { continue };
+                let (version, balance) = (sum.version + 1, sum.balance.wrapping_add(leg.amount));
+                let (seq, amount, effective_at) = (row.seq, leg.amount, effective(&leaf));
+                let hash = hasher.hash(leg.account.0, &EntryRow { version, seq, amount, balance, effective_at });
+                *sum = Sum { version, balance, sum: sum.sum.wrapping_add(hash) };
+            }
+        })
+        .await?;
+    source
+        .entries(None, |account, entry| match sums.get_mut(&account) {
+            Some(sum) => sum.sum = sum.sum.wrapping_sub(hasher.hash(account, entry)),
+            None => findings.add(Finding::EntryExtra { account: AccountId(account), version: entry.version }),
+        })
+        .await?;
+    let mut differing: Vec<Uuid> = sums.iter().filter(|(_, sum)| sum.sum != 0).map(|(id, _)| *id).collect();
+    differing.sort_unstable();
+    Ok(differing)
 }
 
 /// Reads the log again for these accounts, and compares what follows from it entry by entry.
 async fn locate(source: &mut impl Source, fold: &mut Fold, size: i64, accounts: &[Uuid]) -> Result<(), VerifyError> {
     let mut wanted: HashMap<Uuid, Vec<EntryRow>> = accounts.iter().map(|account| (*account, Vec::new())).collect();
-    let mut start = 0;
-    while start < size {
-        let stop = size.min(start + PAGE);
-        let expect = |leaf: Leaf, seq| expect_legs(&mut wanted, seq, &leaf);
-        let mut expect = expect;
-        source
-            .leaves(start..stop, |row| Leaf::decode(row.leaf).into_iter().for_each(|leaf| expect(leaf, row.seq)))
-            .await?;
-        start = stop;
-    }
+    source
+        .leaves(0..size, |row| {
+            if let Ok(leaf) = Leaf::decode(row.leaf) {
+                expect_legs(&mut wanted, row.seq, &leaf);
+            }
+        })
+        .await?;
     for account in accounts {
         let mut found = Vec::new();
         source.entries(Some(*account), |_, entry| found.push(*entry)).await?;

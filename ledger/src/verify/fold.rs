@@ -34,8 +34,13 @@ pub(super) struct Fold {
     pub(super) book: Book,
     pub(super) appender: Appender,
     pub(super) accounts: ById<AccountFold>,
+    /// The leaves that closed accounts.
+    pub(super) closed: ById<i64>,
     pub(super) hasher: EntryHasher,
+    /// How many entries follow from the leaves.
     pub(super) entries: u64,
+    /// Their sum by the hasher.
+    pub(super) entries_sum: u64,
     /// Microseconds since the epoch of Unix.
     pub(super) recorded_at: Option<i64>,
     /// The holds that nothing has ended yet.
@@ -56,7 +61,9 @@ impl Fold {
             appender: Appender::empty(),
             accounts: HashMap::default(),
             hasher: EntryHasher::default(),
+            closed: HashMap::default(),
             entries: 0,
+            entries_sum: 0,
             recorded_at: None,
             holds: HashMap::default(),
             undone: HashMap::default(),
@@ -169,7 +176,7 @@ impl Fold {
         if fold.currency != Some(leg.currency) {
             self.findings.add(Finding::LegAccount { seq, account });
         }
-        if fold.closed_seq.is_some() {
+        if fold.is_closed {
             self.findings.add(Finding::LegAfterClose { seq, account });
         }
         Some(fold)
@@ -179,10 +186,10 @@ impl Fold {
         let effective_at = effective(leaf);
         for leg in &leaf.legs {
             self.entries += 1;
-            let hasher = self.hasher.clone();
             let Some(fold) = self.account(seq, leg) else { continue };
-            let is_bound = fold.add(&hasher, seq, leg, effective_at);
-            if !is_bound {
+            let (entry, is_within_bound) = fold.add(seq, leg, effective_at);
+            self.entries_sum = self.entries_sum.wrapping_add(self.hasher.hash(leg.account.0, &entry));
+            if !is_within_bound {
                 self.findings.add(Finding::Bound { seq, account: leg.account });
             }
         }
@@ -192,7 +199,8 @@ impl Fold {
         for leg in &leaf.legs {
             let Some(fold) = self.account(seq, leg) else { continue };
             let is_empty = fold.balance == 0 && fold.held_out == 0 && fold.held_in == 0;
-            fold.closed_seq = fold.closed_seq.or(Some(seq));
+            fold.is_closed = true;
+            self.closed.entry(leg.account.0).or_insert(seq);
             if !is_empty {
                 self.findings.add(Finding::CloseNotEmpty { seq, account: leg.account });
             }

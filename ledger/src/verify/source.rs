@@ -35,7 +35,7 @@ pub(crate) trait Source {
     async fn head(&mut self) -> Result<HeadRow, VerifyError>;
 
     /// All accounts, in no order.
-    async fn accounts(&mut self, take: impl FnMut(AccountRow)) -> Result<(), VerifyError>;
+    async fn accounts(&mut self, take: impl FnMut(&AccountRow)) -> Result<(), VerifyError>;
 
     /// The leaves of a range, in order.
     async fn leaves(&mut self, range: Range<i64>, take: impl FnMut(&LeafRow<'_>)) -> Result<(), VerifyError>;

@@ -12,6 +12,9 @@ use super::rows::{AccountRow, CheckpointRow, EntryRow, HeadRow, HoldRow, LeafRow
 use super::source::{Beyond, Ids, Source};
 use crate::{Book, TransactionId};
 
+/// Ids that come from the ledger, hashed under a key that is new in each run.
+type IdSet<T> = HashSet<T, foldhash::quality::RandomState>;
+
 /// A transaction with its leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -117,7 +120,7 @@ impl Tables {
         let refusals = refusals.fetch_all(&mut *conn).await?;
         let mut source = Database { conn, book };
         let mut tables = Tables { head: source.head().await?, refusals, ..Tables::empty(book) };
-        source.accounts(|row| tables.accounts.push(row)).await?;
+        source.accounts(|row| tables.accounts.push(row.clone())).await?;
         source.leaves(0..i64::MAX, |row| tables.transactions.push(Transaction::of(row))).await?;
         source.entries(None, |account, entry| tables.entries.push((account, *entry))).await?;
         for level in 0..crate::merkle::tiles::LEVELS as i16 {
@@ -139,8 +142,8 @@ impl Source for &Tables {
         Ok(self.head.clone())
     }
 
-    async fn accounts(&mut self, take: impl FnMut(AccountRow)) -> Result<(), VerifyError> {
-        self.accounts.iter().cloned().for_each(take);
+    async fn accounts(&mut self, take: impl FnMut(&AccountRow)) -> Result<(), VerifyError> {
+        self.accounts.iter().for_each(take);
         Ok(())
     }
 
@@ -188,8 +191,8 @@ impl Source for &Tables {
     }
 
     async fn ids(&mut self) -> Result<Ids, VerifyError> {
-        let refused: HashSet<&Uuid> = self.refusals.iter().collect();
-        let mut recorded = HashSet::with_capacity(self.transactions.len());
+        let refused: IdSet<&Uuid> = self.refusals.iter().collect();
+        let mut recorded: IdSet<Uuid> = HashSet::with_capacity_and_hasher(self.transactions.len(), Default::default());
         let mut ids = Ids { refusals: self.refusals.len() as u64, ..Ids::default() };
         for row in &self.transactions {
             if refused.contains(&row.id) {

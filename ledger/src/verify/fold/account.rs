@@ -17,9 +17,8 @@ pub(crate) struct AccountFold {
     pub(crate) held_out: i64,
     pub(crate) held_in: i64,
     pub(crate) version: i64,
-    pub(crate) closed_seq: Option<i64>,
-    /// The sum of the entries that follow from the leaves, by [`EntryHasher`], less that of those that are there.
-    pub(crate) entries: u64,
+    /// Whether a leaf has closed it; which one, the fold knows.
+    pub(crate) is_closed: bool,
 }
 
 /// Hashes entries so that two sets of them can be compared by their sums, in whatever order each is read: with a key that is
@@ -51,19 +50,18 @@ impl AccountFold {
             held_out: 0,
             held_in: 0,
             version: 0,
-            closed_seq: None,
-            entries: 0,
+            is_closed: false,
         }
     }
 
-    /// Moves a leg; whether the account is within its bound, and its balance within 64 bits, afterwards.
-    pub(crate) fn add(&mut self, hasher: &EntryHasher, seq: i64, leg: &LeafLeg, effective_at: Option<i64>) -> bool {
+    /// Moves a leg: what its entry has to be, and whether the account is within its bound, and its balance within 64 bits,
+    /// afterwards.
+    pub(crate) fn add(&mut self, seq: i64, leg: &LeafLeg, effective_at: Option<i64>) -> (EntryRow, bool) {
         let (balance, overflows) = self.balance.overflowing_add(leg.amount);
         self.balance = balance;
         self.version += 1;
         let entry = EntryRow { version: self.version, seq, amount: leg.amount, balance, effective_at };
-        self.entries = self.entries.wrapping_add(hasher.hash(leg.account.0, &entry));
-        !overflows && self.is_within_bound()
+        (entry, !overflows && self.is_within_bound())
     }
 
     /// Whether what is available is not below zero, unless it may be.
@@ -86,7 +84,11 @@ impl AccountFold {
     }
 
     /// The columns of the row that say something else than follows from the leaves.
-    pub(crate) fn differences(&self, row: &AccountRow) -> impl Iterator<Item = (AccountId, &'static str)> + use<> {
+    pub(crate) fn differences(
+        &self,
+        row: &AccountRow,
+        closed_seq: Option<i64>,
+    ) -> impl Iterator<Item = (AccountId, &'static str)> + use<> {
         let account = AccountId(row.id);
         let columns = [
             ("currency", self.currency.is_some()),
@@ -94,7 +96,7 @@ impl AccountFold {
             ("version", row.version == self.version),
             ("held_out", row.held_out == self.held_out),
             ("held_in", row.held_in == self.held_in),
-            ("closed_seq", row.closed_seq == self.closed_seq),
+            ("closed_seq", row.closed_seq == closed_seq),
         ];
         columns.into_iter().filter(|(_, same)| !same).map(move |(column, _)| (account, column))
     }
