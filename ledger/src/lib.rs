@@ -31,6 +31,6 @@ pub mod verify;
 pub use act::Act;
 pub use book::Book;
 pub use currency::{Currency, UnknownCurrency};
-pub use ids::{AccountId, TransactionId};
+pub use ids::{AccountId, GroupId, TransactionId};
 pub use money::{AmountError, Money};
 pub use posting::{Field, Leg, Outcome, Posting, Refusal};

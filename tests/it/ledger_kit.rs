@@ -34,7 +34,9 @@ impl Bench {
 
     pub(crate) async fn open(&mut self, currency: Currency, overdraft: Overdraft) -> AccountId {
         let id = AccountId(Uuid::now_v7());
-        open(&mut self.conn, Book::MAIN, &[NewAccount { id, currency, overdraft }]).await.expect("an account opens");
+        open(&mut self.conn, Book::MAIN, &[NewAccount { id, currency, overdraft, code: 0, group: None }])
+            .await
+            .expect("an account opens");
         id
     }
 
@@ -75,9 +77,10 @@ pub(crate) fn posting(legs: &[(AccountId, i128)]) -> Posting {
         id: TransactionId(Uuid::now_v7()),
         code: 1,
         legs: legs.iter().map(|(account, amount)| Leg { account: *account, amount: *amount }).collect(),
-        effective_at: effective_at(),
+        effective_at: Some(effective_at()),
         act: ledger::Act::Post,
         metadata_hash: [7; 32],
+        linked: false,
     }
 }
 

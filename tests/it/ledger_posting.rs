@@ -77,8 +77,8 @@ async fn an_id_is_recorded_once_and_a_difference_is_named() {
         (Field::Legs, Posting { legs: transfer(cash, b, 100).legs, ..first.clone() }),
         (Field::Legs, Posting { legs: transfer(cash, a, 101).legs, ..first.clone() }),
         (Field::Legs, Posting { legs: Vec::new(), ..first.clone() }),
-        (Field::EffectiveAt, Posting { effective_at: Default::default(), ..first.clone() }),
-        (Field::Reverses, Posting { act: ledger::Act::Reverse(first.id), ..first.clone() }),
+        (Field::EffectiveAt, Posting { effective_at: Some(Default::default()), ..first.clone() }),
+        (Field::Act, Posting { act: ledger::Act::Reverse(first.id), ..first.clone() }),
         (Field::MetadataHash, Posting { metadata_hash: [0; 32], ..first.clone() }),
     ];
     for (field, posting) in table {
@@ -117,7 +117,8 @@ async fn an_account_that_comes_later_lets_its_posting_through() {
     let late = AccountId(Uuid::now_v7());
     let deposit = transfer(bench.cash, late, 5);
     assert_eq!(bench.post_one(&deposit).await, Outcome::Refused(Refusal::AccountNotFound));
-    let account = NewAccount { id: late, currency: Currency::GBP, overdraft: Overdraft::Forbidden };
+    let account =
+        NewAccount { id: late, currency: Currency::GBP, overdraft: Overdraft::Forbidden, code: 0, group: None };
     open(&mut bench.conn, Book::MAIN, &[account]).await.unwrap();
     assert!(is_created(&bench.post_one(&deposit).await));
 }
@@ -138,7 +139,7 @@ async fn several_currencies_balance_each_by_itself() {
 async fn accounts_open_once() {
     let mut bench = Bench::create(0).await;
     let id = AccountId(Uuid::now_v7());
-    let account = NewAccount { id, currency: Currency::GBP, overdraft: Overdraft::Forbidden };
+    let account = NewAccount { id, currency: Currency::GBP, overdraft: Overdraft::Forbidden, code: 0, group: None };
     let other = NewAccount { currency: Currency::EUR, ..account };
     let outcomes = open(&mut bench.conn, Book::MAIN, &[account, account, other]).await.unwrap();
     use AccountOutcome::{Created, Exists, ExistsWithDifferent};
@@ -187,7 +188,7 @@ async fn books_know_nothing_of_each_other() {
     let there = |posting: &Posting| vec![posting.clone(), reversal(posting)];
     let outcomes = post(&mut bench.conn, other, &there(&deposit)).await.unwrap();
     assert_eq!(outcomes, [Outcome::Refused(Refusal::AccountNotFound); 2]);
-    let account = |id, overdraft| NewAccount { id, currency: Currency::GBP, overdraft };
+    let account = |id, overdraft| NewAccount { id, currency: Currency::GBP, overdraft, code: 0, group: None };
     let accounts = [account(cash, Overdraft::Allowed), account(wallet, Overdraft::Forbidden)];
     open(&mut bench.conn, other, &accounts).await.unwrap();
     let outcomes = post(&mut bench.conn, other, &there(&deposit)).await.unwrap();
