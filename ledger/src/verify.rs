@@ -5,6 +5,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::Book;
+use crate::keyring::{Keyring, KeyringError};
 use crate::keys::VerifierKey;
 use crate::merkle::Hash;
 use crate::merkle::tiles::LEVELS;
@@ -77,6 +78,9 @@ pub enum VerifyError {
     /// There is no such book.
     #[error("there is no book {0}")]
     NoSuchBook(Book),
+    /// The list of the log's keys cannot be read.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// A file of an export cannot be read.
     #[error("{path}: {error}")]
     File {
@@ -101,7 +105,7 @@ impl Report {
 }
 
 /// Verifies a book. The connection must not be in a transaction: this opens one of its own, repeatable read and read only.
-/// Every checkpoint must be signed by one of the keys; with no keys, signatures are not checked (see [`Report::signatures`]).
+/// Every checkpoint must be signed by one of the keys, or by one that follows from them; with no keys, signatures are not checked (see [`Report::signatures`]).
 ///
 /// # Errors
 /// When the database fails or there is no such book. What is wrong with the ledger is not an error but a [`Finding`].
@@ -132,12 +136,15 @@ pub(crate) async fn run<S: Source>(
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, VerifyError> {
     let head = source.head().await?;
+    // Without a key to trust, none of those that are listed is.
+    let listed = if keys.is_empty() { Vec::new() } else { source.keys().await? };
+    let keys = Keyring::new(keys, listed);
     let mut fold = Fold::new(source.book());
     source.accounts(|row| fold.open(row)).await?;
     let mut count = checkpoints::Count::default();
     while fold.next_seq() < head.size {
         let range = fold.next_seq()..head.size.min(fold.next_seq() + PAGE);
-        checkpoints::take(source, &mut fold, keys, range.clone(), &mut count).await?;
+        checkpoints::take(source, &mut fold, &keys, range.clone(), &mut count).await?;
         source.leaves(range.clone(), |row| fold.take(row)).await?;
         fold.skip_to(range.end);
         assert_eq!(fold.next_seq(), range.end, "the page is read to its end");

@@ -1,5 +1,7 @@
 //! `bitnexus ledger`: looks after the ledger.
 
+mod export;
+mod import;
 mod new_key;
 mod verify;
 
@@ -8,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Check the ledger, and make keys for it.
+/// Check the ledger, take it out of its database and back, and make keys for it.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     #[command(subcommand)]
@@ -18,6 +20,8 @@ pub struct LedgerArgs {
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
     Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     NewKey(new_key::NewKeyArgs),
 }
 
@@ -28,6 +32,8 @@ enum LedgerCommand {
 pub async fn run(args: LedgerArgs) -> Result<ExitCode> {
     match args.command {
         LedgerCommand::Verify(args) => verify::run(args).await,
+        LedgerCommand::Export(args) => export::run(args).await,
+        LedgerCommand::Import(args) => import::run(args).await,
         LedgerCommand::NewKey(args) => new_key::run(&args),
     }
 }

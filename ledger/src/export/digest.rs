@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::line::{Account, Balance, Checkpoint, Group, Line, Refusal};
+use super::line::{Account, Balance, Checkpoint, Group, Key, Line, Refusal};
 use crate::Book;
 use crate::verify::VerifyError;
 use crate::verify::rows::{HeadRow, HoldRow};
@@ -17,8 +17,8 @@ pub(super) const FILE: &str = "book.json";
 /// What an export calls itself.
 const FORMAT: &str = "bitnexus-ledger-export/1";
 /// The files whose hashes stand in [`FILE`]. The others follow from the leaves line by line, and are much larger.
-pub(super) const HASHED: [&str; 6] =
-    [Account::FILE, Balance::FILE, Group::FILE, HoldRow::FILE, Refusal::FILE, Checkpoint::FILE];
+pub(super) const HASHED: [&str; 7] =
+    [Account::FILE, Balance::FILE, Group::FILE, HoldRow::FILE, Refusal::FILE, Checkpoint::FILE, Key::FILE];
 
 /// What `book.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,11 @@ use sqlx::PgConnection;
 
 use super::ExportError;
 use super::digest::{self, Manifest};
-use super::line::{self, Account, Balance, Checkpoint, Entry, Group, Line, Recorded, Refusal};
+use super::line::{Account, Balance, Checkpoint, Entry, Group, Key, Line, Recorded, Refusal};
+use super::transaction;
 use crate::Book;
+use crate::keyring::LogKey;
+use crate::keys::VerifierKey;
 use crate::leaf::Leaf;
 use crate::verify::copy::{Row, for_each_row};
 use crate::verify::database::Database;
@@ -173,8 +176,9 @@ impl Exporter<'_, '_> {
             Ok(Refusal { id: row.uuid(0)?, reason: row.text(1)?, refused_at: row.micros(2)? })
         });
         refusals.await?;
-        let holds = self.file("id, seq, expires_at", "open_hold", "id", |row: &Row<'_, 3>| {
-            Ok(HoldRow { id: row.uuid(0)?, seq: row.bigint(1)?, expires_at: row.micros_or_null(2)? })
+        let holds = self.file("id, seq, expires_at, accounts", "open_hold", "id", |row: &Row<'_, 4>| {
+            let expires_at = row.micros_or_null(2)?;
+            Ok(HoldRow { id: row.uuid(0)?, seq: row.bigint(1)?, expires_at, accounts: row.uuids(3)? })
         });
         holds.await?;
         let checkpoints = self.file("size, root, note, signed_at", "checkpoint", "size", |row: &Row<'_, 4>| {
@@ -182,6 +186,14 @@ impl Exporter<'_, '_> {
             Ok(Checkpoint { row: row_of, signed_at: row.micros(3)? })
         });
         checkpoints.await?;
+        let columns = "from_size, until_size, vkey, endorsement, added_at";
+        let keys = self.file(columns, "log_key", "from_size, added_at", |row: &Row<'_, 5>| {
+            let key = VerifierKey::parse(&row.text(2)?).map_err(|_| VerifyError::Row("a key that is none"))?;
+            let (from_size, until_size) = (row.bigint(0)?, row.bigint_or_null(1)?);
+            let endorsement = row.text_or_null(3)?;
+            Ok(Key { key: LogKey { key, from_size, until_size, endorsement }, added_at: row.micros(4)? })
+        });
+        keys.await?;
         let ids = self.file("id", "transaction", "id", |row: &Row<'_, 1>| Ok(Recorded(row.uuid(0)?)));
         ids.await.map(drop)
     }
@@ -202,13 +214,13 @@ impl Exporter<'_, '_> {
     }
 
     async fn transactions(&mut self, size: i64, progress: &mut impl FnMut(Progress)) -> Result<u64, ExportError> {
-        let mut writer = Writer::create(self.folder, line::TRANSACTIONS)?;
+        let mut writer = Writer::create(self.folder, transaction::FILE)?;
         let (mut written, mut legs) = (Ok(()), Vec::new());
         let take = |row: &crate::verify::rows::LeafRow<'_>| {
             let leaf = Leaf::decode_into(row.leaf, std::mem::take(&mut legs)).ok();
             if written.is_ok() {
                 let line =
-                    |text: &mut Vec<u8>| line::transaction(text, row.seq, row.leaf_hash, row.leaf, leaf.as_ref());
+                    |text: &mut Vec<u8>| transaction::write_line(text, row.seq, row.leaf_hash, row.leaf, leaf.as_ref());
                 written = writer.line(line);
             }
             legs = leaf.map(|leaf| leaf.legs).unwrap_or_default();

@@ -3,10 +3,9 @@
 use uuid::Uuid;
 
 use super::scan::Scan;
-use super::write;
-use crate::Act;
-use crate::Currency;
-use crate::leaf::{Leaf, LeafLeg};
+use super::write::{self, put};
+use crate::keyring::LogKey;
+use crate::keys::VerifierKey;
 use crate::verify::rows::{CheckpointRow, EntryRow, HoldRow};
 
 /// A line of a file.
@@ -74,13 +73,16 @@ pub(super) struct Checkpoint {
     pub(super) signed_at: i64,
 }
 
+/// A key of the log with the time that it was added at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) key: LogKey,
+    pub(super) added_at: i64,
+}
+
 /// The id of a recorded transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Recorded(pub(super) Uuid);
-
-fn put(line: &mut Vec<u8>, text: &str) {
-    line.extend_from_slice(text.as_bytes());
-}
 
 impl Line for Account {
     const FILE: &'static str = "accounts.jsonl";
@@ -232,16 +234,29 @@ impl Line for HoldRow {
         write::int(line, self.seq);
         put(line, ",\"expires_at\":");
         write::time_or_null(line, self.expires_at);
-        put(line, "}");
+        put(line, ",\"accounts\":[");
+        for (n, account) in self.accounts.iter().enumerate() {
+            put(line, if n == 0 { "" } else { "," });
+            write::uuid(line, *account);
+        }
+        put(line, "]}");
     }
 
     fn read(line: &[u8]) -> Option<HoldRow> {
         let mut scan = Scan { rest: line };
-        let hold = HoldRow {
+        let mut hold = HoldRow {
             id: scan.skip("{\"id\":").and_then(|()| scan.uuid())?,
             seq: scan.skip(",\"seq\":").and_then(|()| scan.int())?,
             expires_at: scan.skip(",\"expires_at\":").and_then(|()| scan.or_null(Scan::time))?,
+            accounts: Vec::new(),
         };
+        scan.skip(",\"accounts\":[")?;
+        while scan.skip("]").is_none() {
+            if !hold.accounts.is_empty() {
+                scan.skip(",")?;
+            }
+            hold.accounts.push(scan.uuid()?);
+        }
         scan.end().map(|()| hold)
     }
 
@@ -308,6 +323,42 @@ impl Line for Checkpoint {
     }
 }
 
+impl Line for Key {
+    const FILE: &'static str = "keys.jsonl";
+
+    fn write(&self, line: &mut Vec<u8>) {
+        put(line, "{\"from_size\":");
+        write::int(line, self.key.from_size);
+        put(line, ",\"until_size\":");
+        write::int_or_null(line, self.key.until_size);
+        put(line, ",\"key\":");
+        write::text(line, &self.key.key.to_text());
+        put(line, ",\"endorsement\":");
+        match &self.key.endorsement {
+            Some(note) => write::text(line, note),
+            None => put(line, "null"),
+        }
+        put(line, ",\"added_at\":");
+        write::time(line, self.added_at);
+        put(line, "}");
+    }
+
+    fn read(line: &[u8]) -> Option<Key> {
+        let mut scan = Scan { rest: line };
+        let from_size = scan.skip("{\"from_size\":").and_then(|()| scan.int())?;
+        let until_size = scan.skip(",\"until_size\":").and_then(|()| scan.or_null(Scan::int))?;
+        let text = scan.skip(",\"key\":").and_then(|()| scan.text())?;
+        let key = VerifierKey::parse(&text).ok().filter(|key| key.to_text() == text)?;
+        let endorsement = scan.skip(",\"endorsement\":").and_then(|()| scan.or_null(Scan::text))?;
+        let added_at = scan.skip(",\"added_at\":").and_then(|()| scan.time())?;
+        scan.end().map(|()| Key { key: LogKey { key, from_size, until_size, endorsement }, added_at })
+    }
+
+    fn key(&self) -> (u128, i64) {
+        (self.key.from_size as u128, self.added_at)
+    }
+}
+
 impl Line for Recorded {
     const FILE: &'static str = "ids.jsonl";
 
@@ -326,103 +377,4 @@ impl Line for Recorded {
     fn key(&self) -> (u128, i64) {
         (self.0.as_u128(), 0)
     }
-}
-
-/// The file of the leaves, whose lines are [`transaction`]s.
-pub(super) const TRANSACTIONS: &str = "transactions.jsonl";
-
-/// Writes a transaction: hash and leaf as they are recorded, then what the leaf says, for people.
-pub(super) fn transaction(line: &mut Vec<u8>, seq: i64, hash: &[u8], bytes: &[u8], leaf: Option<&Leaf>) {
-    put(line, "{\"seq\":");
-    write::int(line, seq);
-    put(line, ",\"hash\":\"");
-    write::hex(line, hash);
-    put(line, "\",\"leaf\":\"");
-    write::hex(line, bytes);
-    put(line, "\"");
-    // What is no leaf says nothing.
-    if let Some(leaf) = leaf {
-        said(line, leaf);
-    }
-    put(line, "}");
-}
-
-/// Reads hash and leaf of a transaction; the rest of the line is compared with what the leaf says.
-pub(super) fn read_transaction(line: &[u8], hash: &mut Vec<u8>, leaf: &mut Vec<u8>) -> Option<i64> {
-    let mut scan = Scan { rest: line };
-    let seq = scan.skip("{\"seq\":").and_then(|()| scan.int())?;
-    scan.skip(",\"hash\":\"").and_then(|()| scan.hex(hash))?;
-    scan.skip(",\"leaf\":\"").and_then(|()| scan.hex(leaf))?;
-    Some(seq)
-}
-
-fn said(line: &mut Vec<u8>, leaf: &Leaf) {
-    let (act, other) = match leaf.act {
-        Act::Post => ("post", None),
-        Act::PostUpTo { .. } => ("post_up_to", None),
-        Act::Reverse(other) => ("reverse", Some(other)),
-        Act::ReversePart(other) => ("reverse_part", Some(other)),
-        Act::Hold { .. } => ("hold", None),
-        Act::Capture(other) => ("capture", Some(other)),
-        Act::Void(other) => ("void", Some(other)),
-        Act::Expire(other) => ("expire", Some(other)),
-        Act::Close => ("close", None),
-    };
-    put(line, ",\"id\":");
-    write::uuid(line, leaf.id.0);
-    put(line, ",\"act\":\"");
-    put(line, act);
-    put(line, "\",\"of\":");
-    write::uuid_or_null(line, other.map(|other| other.0));
-    put(line, ",\"recorded_at\":");
-    write::time(line, leaf.recorded_at.timestamp_micros());
-    put(line, ",\"effective_at\":");
-    write::time(line, leaf.effective_at.timestamp_micros());
-    put(line, ",\"code\":");
-    write::int(line, leaf.code.into());
-    put(line, ",\"metadata_hash\":\"");
-    write::hex(line, &leaf.metadata_hash);
-    put(line, "\"");
-    match leaf.act {
-        Act::Hold { expires_at } => {
-            put(line, ",\"expires_at\":");
-            write::time_or_null(line, expires_at.map(|at| at.timestamp_micros()));
-        }
-        Act::PostUpTo { asked } => amount(line, ",\"asked\":\"", asked, leaf.legs[0].currency),
-        _ => (),
-    }
-    put(line, ",\"legs\":[");
-    for (n, leg) in leaf.legs.iter().enumerate() {
-        put(line, if n == 0 { "{\"account\":" } else { ",{\"account\":" });
-        said_leg(line, leg);
-    }
-    put(line, "]");
-}
-
-fn said_leg(line: &mut Vec<u8>, leg: &LeafLeg) {
-    write::uuid(line, leg.account.0);
-    put(line, ",\"currency\":\"");
-    put(line, leg.currency.code());
-    amount(line, "\",\"amount\":\"", leg.amount, leg.currency);
-    put(line, "}");
-}
-
-/// Appends an amount with the decimals of its currency.
-fn amount(line: &mut Vec<u8>, name: &str, minor: i64, currency: Currency) {
-    put(line, name);
-    let scale = u32::from(currency.scale());
-    if scale == 0 {
-        write::int(line, minor);
-    } else {
-        let (unit, minor_units) = (10u64.pow(scale), minor.unsigned_abs());
-        if minor < 0 {
-            line.push(b'-');
-        }
-        write::int(line, (minor_units / unit) as i64);
-        line.push(b'.');
-        for place in (0..scale).rev() {
-            line.push(b'0' + (minor_units / 10u64.pow(place) % 10) as u8);
-        }
-    }
-    put(line, "\"");
 }

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::line::{self, Account, Balance, Checkpoint, Entry, Recorded, Refusal};
+use super::line::{self, Account, Balance, Checkpoint, Entry, Key, Recorded, Refusal};
 use super::lines::{Lines, for_each, next};
+use super::static_files::StaticFiles;
+use super::transaction;
+use crate::keyring::LogKey;
 use crate::leaf::{Leaf, LeafLeg};
-use crate::merkle::tiles::TILE_WIDTH;
+use crate::merkle::path::{TileKind, TilePath};
 use crate::verify::rows::{AccountRow, CheckpointRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
 use crate::verify::source::{Beyond, Ids, Source};
 use crate::verify::{Finding, VerifyError};
@@ -24,7 +27,9 @@ pub(super) struct ExportSource {
     head: HeadRow,
     /// The file of the leaves, as far as it is read.
     log: Option<Log>,
-    /// The leaves that became a tile: those of the first pass, whose tiles are asked for next.
+    /// The log as C2SP clients read it, up to the last checkpoint.
+    files: StaticFiles,
+    /// What is wrong with how the files are written.
     pub(super) findings: Vec<Finding>,
     /// Whether a pass over the log, or the accounts, has named what is wrong with the lines.
     has_read_log: bool,
@@ -35,8 +40,11 @@ pub(super) struct ExportSource {
 }
 
 impl ExportSource {
-    pub(super) fn new(folder: &Path, book: Book, head: HeadRow) -> ExportSource {
-        ExportSource {
+    pub(super) fn open(folder: &Path, book: Book, head: HeadRow) -> Result<ExportSource, VerifyError> {
+        let mut last = None;
+        for_each(folder, &mut Vec::new(), |checkpoint: Checkpoint| last = Some(checkpoint.row))?;
+        Ok(ExportSource {
+            files: StaticFiles::new(folder, last),
             folder: folder.to_owned(),
             book,
             head,
@@ -46,7 +54,7 @@ impl ExportSource {
             has_read_accounts: false,
             ids_sum: 0,
             hasher: RandomState::new(),
-        }
+        })
     }
 
     /// Reads the log once for some transactions, after the first pass has named what is wrong.
@@ -75,7 +83,7 @@ struct Log {
 
 impl Log {
     fn open(folder: &Path) -> Result<Log, VerifyError> {
-        let lines = Lines::open(folder, line::TRANSACTIONS)?;
+        let lines = Lines::open(folder, transaction::FILE)?;
         let (hash, bytes, again, legs) = Default::default();
         Ok(Log { lines, seq: -1, hash, bytes, leaf: None, again, legs, is_pending: false })
     }
@@ -87,14 +95,14 @@ impl Log {
         }
         loop {
             let Some(text) = self.lines.next_line()? else { return Ok(false) };
-            let Some(seq) = line::read_transaction(text, &mut self.hash, &mut self.bytes) else {
+            let Some(seq) = transaction::read(text, &mut self.hash, &mut self.bytes) else {
                 findings.push(self.lines.finding("it is not as an export writes it"));
                 continue;
             };
             let room = self.leaf.take().map_or_else(|| std::mem::take(&mut self.legs), |leaf| leaf.legs);
             self.leaf = Leaf::decode_into(&self.bytes, room).ok();
             self.again.clear();
-            line::transaction(&mut self.again, seq, &self.hash, &self.bytes, self.leaf.as_ref());
+            transaction::write_line(&mut self.again, seq, &self.hash, &self.bytes, self.leaf.as_ref());
             if self.again != text {
                 findings.push(self.lines.finding("it does not say what its leaf says"));
             }
@@ -129,6 +137,16 @@ impl Log {
 impl Source for ExportSource {
     fn book(&self) -> Book {
         self.book
+    }
+
+    async fn keys(&mut self) -> Result<Vec<LogKey>, VerifyError> {
+        let mut keys = Vec::new();
+        for_each(&self.folder, &mut self.findings, |key: Key| keys.push(key.key))?;
+        Ok(keys)
+    }
+
+    fn tiled(&self) -> i64 {
+        self.files.size() as i64
     }
 
     async fn head(&mut self) -> Result<HeadRow, VerifyError> {
@@ -183,6 +201,7 @@ impl Source for ExportSource {
             let row = log.row();
             if is_first_pass {
                 self.ids_sum = self.ids_sum.wrapping_add(self.hasher.hash_one(row.id));
+                self.files.take(&row, &mut self.findings);
             }
             if range.start <= row.seq {
                 take(&row);
@@ -207,7 +226,7 @@ impl Source for ExportSource {
     async fn tiles(&mut self, level: i16, range: Range<i64>) -> Result<Vec<TileRow>, VerifyError> {
         let mut tiles = Vec::new();
         for index in range {
-            let path = self.folder.join(tile_path(level, index));
+            let path = self.folder.join(TilePath::full(TileKind::Hashes(level as u8), index as u64).to_string());
             // One that cannot be read is missing.
             if let Ok(hashes) = std::fs::read(path) {
                 tiles.push(TileRow { level, index, root: None, hashes });
@@ -261,13 +280,12 @@ impl Source for ExportSource {
                 beyond.leaves.push(row.seq);
             }
         }
-        let covers = |checkpoint: Checkpoint| checkpoint.row.size;
-        for_each(&self.folder, &mut Vec::new(), |checkpoint: Checkpoint| {
-            let size_of = covers(checkpoint);
-            if !(1..=size).contains(&size_of) {
-                beyond.checkpoints.push(size_of);
+        for_each(&self.folder, &mut Vec::new(), |Checkpoint { row, .. }| {
+            if !(1..=size).contains(&row.size) {
+                beyond.checkpoints.push(row.size);
             }
         })?;
+        self.files.finish(&mut self.findings);
         Ok(beyond)
     }
 
@@ -301,17 +319,4 @@ impl Source for ExportSource {
     fn take_findings(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.findings)
     }
-}
-
-/// Where a full tile of hashes stands (C2SP tlog-tiles).
-fn tile_path(level: i16, index: i64) -> String {
-    let index = index as u64;
-    assert!(TILE_WIDTH == 256 && level >= 0);
-    let mut path = format!("{:03}", index % 1_000);
-    let mut rest = index / 1_000;
-    while rest > 0 {
-        path = format!("x{:03}/{path}", rest % 1_000);
-        rest /= 1_000;
-    }
-    format!("tile/{level}/{path}")
 }

@@ -25,7 +25,7 @@ pub fn book(folder: &Path) -> Result<Book, VerifyError> {
 pub fn verify(folder: &Path, keys: &[VerifierKey], progress: impl FnMut(Progress)) -> Result<Report, VerifyError> {
     let manifest = Manifest::read(folder)?;
     let head = manifest.head().ok_or_else(|| VerifyError::NotAnExport(folder.display().to_string()))?;
-    let mut source = ExportSource::new(folder, manifest.book(), head);
+    let mut source = ExportSource::open(folder, manifest.book(), head)?;
     for file in HASHED {
         if manifest.files.get(file) != Some(&hash(&folder.join(file))?) {
             let problem = "the file does not hash to what book.json says";

@@ -6,6 +6,11 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
 
+/// Appends a text as it is.
+pub(super) fn put(line: &mut Vec<u8>, text: &str) {
+    line.extend_from_slice(text.as_bytes());
+}
+
 /// Appends bytes as hexadecimal.
 pub(super) fn hex(line: &mut Vec<u8>, bytes: &[u8]) {
     line.reserve(2 * bytes.len());

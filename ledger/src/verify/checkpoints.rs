@@ -8,8 +8,8 @@ use super::fold::{Fold, Signed};
 use super::rows::CheckpointRow;
 use super::source::Source;
 use crate::Book;
-use crate::checkpoint::note::{Body, is_signed, origin};
-use crate::keys::VerifierKey;
+use crate::checkpoint::note::{Body, origin};
+use crate::keyring::Keyring;
 
 /// How many checkpoints there were, and how many of them one of the keys signed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Count {
 pub(super) async fn take(
     source: &mut impl Source,
     fold: &mut Fold,
-    keys: &[VerifierKey],
+    keys: &Keyring,
     leaves: Range<i64>,
     count: &mut Count,
 ) -> Result<(), VerifyError> {
@@ -35,7 +35,7 @@ pub(super) async fn take(
         count.checkpoints += 1;
         if is_signed_for(fold.book, &note, body.as_ref(), keys) {
             count.signatures += 1;
-        } else if !keys.is_empty() {
+        } else if !keys.keys().is_empty() {
             fold.findings.add(Finding::CheckpointSignature { size });
         }
         assert!(leaves.start < size && size <= leaves.end, "a source gives what it is asked for");
@@ -44,9 +44,10 @@ pub(super) async fn take(
     Ok(())
 }
 
-/// Whether one of the keys signed the note, and for this book's log.
-fn is_signed_for(book: Book, note: &str, body: Option<&Body>, keys: &[VerifierKey]) -> bool {
-    let is_own = |key: &&VerifierKey| body.is_some_and(|body| body.origin == origin(book, key.name()));
-    let own: Vec<VerifierKey> = keys.iter().filter(is_own).cloned().collect();
-    is_signed(note, &own)
+/// Whether a key that may sign for its size signed the note, and for this book's log.
+fn is_signed_for(book: Book, note: &str, body: Option<&Body>, keys: &Keyring) -> bool {
+    let Some(body) = body else { return false };
+    let is_own = keys.keys().iter().any(|key| body.origin == origin(book, key.key.name()));
+    let Ok(size) = i64::try_from(body.size) else { return false };
+    is_own && keys.accepts(size, note)
 }

@@ -69,6 +69,10 @@ impl<'a, const N: usize> Row<'a, N> {
         String::from_utf8(self.bytes(column)?.to_vec()).map_err(|_| VerifyError::Row("a text that is not UTF-8"))
     }
 
+    pub(crate) fn text_or_null(&self, column: usize) -> Result<Option<String>, VerifyError> {
+        if self.0[column].is_some() { self.text(column).map(Some) } else { Ok(None) }
+    }
+
     fn array<const M: usize>(&self, column: usize) -> Result<[u8; M], VerifyError> {
         self.bytes(column)?.try_into().map_err(|_| VerifyError::Row("width of a column"))
     }
@@ -83,6 +87,17 @@ impl<'a, const N: usize> Row<'a, N> {
 
     pub(crate) fn uuid(&self, column: usize) -> Result<Uuid, VerifyError> {
         self.array(column).map(Uuid::from_bytes)
+    }
+
+    /// An array of ids: its dimensions, flags and type, then of its one dimension the count and the first index, then each
+    /// id after its length.
+    pub(crate) fn uuids(&self, column: usize) -> Result<Vec<Uuid>, VerifyError> {
+        let bytes = self.bytes(column)?;
+        let (ids, rest) = bytes.get(20..).unwrap_or_default().as_chunks::<20>();
+        if !rest.is_empty() {
+            return Err(VerifyError::Row("width of an array"));
+        }
+        Ok(ids.iter().map(|id| Uuid::from_bytes(*id.last_chunk::<16>().expect("20 bytes end in 16"))).collect())
     }
 
     pub(crate) fn uuid_or_null(&self, column: usize) -> Result<Option<Uuid>, VerifyError> {

@@ -9,6 +9,7 @@ use super::VerifyError;
 use super::copy::{Row, for_each_row};
 use super::rows::{AccountRow, CheckpointRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
 use super::source::{Beyond, Ids, Source};
+use crate::keyring::{self, LogKey};
 use crate::{Book, TransactionId};
 
 /// How many originals are looked up in one statement.
@@ -31,6 +32,10 @@ impl Database<'_> {
 impl Source for Database<'_> {
     fn book(&self) -> Book {
         self.book
+    }
+
+    async fn keys(&mut self) -> Result<Vec<LogKey>, VerifyError> {
+        Ok(keyring::list(self.conn, self.book).await?)
     }
 
     async fn head(&mut self) -> Result<HeadRow, VerifyError> {
@@ -175,9 +180,14 @@ impl Source for Database<'_> {
     }
 
     async fn open_holds(&mut self, mut take: impl FnMut(&HoldRow)) -> Result<(), VerifyError> {
-        let query = format!("select id, seq, expires_at from ledger.open_hold {}", self.condition());
-        for_each_row::<3>(self.conn, &query, |row| {
-            take(&HoldRow { id: row.uuid(0)?, seq: row.bigint(1)?, expires_at: row.micros_or_null(2)? });
+        let query = format!("select id, seq, expires_at, accounts from ledger.open_hold {}", self.condition());
+        for_each_row::<4>(self.conn, &query, |row| {
+            take(&HoldRow {
+                id: row.uuid(0)?,
+                seq: row.bigint(1)?,
+                expires_at: row.micros_or_null(2)?,
+                accounts: row.uuids(3)?,
+            });
             Ok(())
         })
         .await

@@ -97,7 +97,7 @@ pub struct CheckpointRow {
 }
 
 /// A hold that is said to be open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRow {
     /// The transaction that holds.
     pub id: Uuid,
@@ -105,4 +105,6 @@ pub struct HoldRow {
     pub seq: i64,
     /// From when on it can only expire.
     pub expires_at: Option<i64>,
+    /// The accounts of its legs, in their order.
+    pub accounts: Vec<Uuid>,
 }

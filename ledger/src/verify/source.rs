@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::VerifyError;
 use super::finding::Finding;
 use super::rows::{AccountRow, CheckpointRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
+use crate::keyring::LogKey;
 use crate::{Book, TransactionId};
 
 /// What is there that the head does not cover.
@@ -30,6 +31,14 @@ pub(crate) struct Ids {
 pub(crate) trait Source {
     /// Which book it is.
     fn book(&self) -> Book;
+
+    /// The keys that are listed for the log, trusted or not.
+    async fn keys(&mut self) -> Result<Vec<LogKey>, VerifyError>;
+
+    /// Of how many leaves the full tiles have to be there.
+    fn tiled(&self) -> i64 {
+        i64::MAX
+    }
 
     /// The head of the log.
     async fn head(&mut self) -> Result<HeadRow, VerifyError>;

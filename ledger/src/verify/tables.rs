@@ -10,6 +10,7 @@ use super::VerifyError;
 use super::database::Database;
 use super::rows::{AccountRow, CheckpointRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
 use super::source::{Beyond, Ids, Source};
+use crate::keyring::LogKey;
 use crate::{Book, TransactionId};
 
 /// Ids that come from the ledger, hashed under a key that is new in each run.
@@ -41,6 +42,8 @@ pub struct Transaction {
 pub struct Tables {
     /// Which book it is.
     pub book: Book,
+    /// The keys that are listed for the log.
+    pub keys: Vec<LogKey>,
     /// The head of the log.
     pub head: HeadRow,
     /// The accounts.
@@ -92,6 +95,7 @@ impl Tables {
     pub fn empty(book: Book) -> Tables {
         Tables {
             book,
+            keys: Vec::new(),
             head: HeadRow { root: crate::merkle::empty_root().to_vec(), ..HeadRow::default() },
             accounts: Vec::new(),
             transactions: Vec::new(),
@@ -119,7 +123,8 @@ impl Tables {
         );
         let refusals = refusals.fetch_all(&mut *conn).await?;
         let mut source = Database { conn, book };
-        let mut tables = Tables { head: source.head().await?, refusals, ..Tables::empty(book) };
+        let (keys, head) = (source.keys().await?, source.head().await?);
+        let mut tables = Tables { keys, head, refusals, ..Tables::empty(book) };
         source.accounts(|row| tables.accounts.push(row.clone())).await?;
         source.leaves(0..i64::MAX, |row| tables.transactions.push(Transaction::of(row))).await?;
         source.entries(None, |account, entry| tables.entries.push((account, *entry))).await?;
@@ -127,7 +132,7 @@ impl Tables {
             tables.tiles.extend(source.tiles(level, 0..i64::MAX).await?);
         }
         tables.checkpoints = source.checkpoints(0..i64::MAX).await?;
-        source.open_holds(|row| tables.open_holds.push(*row)).await?;
+        source.open_holds(|row| tables.open_holds.push(row.clone())).await?;
         assert_eq!(tables.book, book);
         Ok(tables)
     }
@@ -136,6 +141,10 @@ impl Tables {
 impl Source for &Tables {
     fn book(&self) -> Book {
         self.book
+    }
+
+    async fn keys(&mut self) -> Result<Vec<LogKey>, VerifyError> {
+        Ok(self.keys.clone())
     }
 
     async fn head(&mut self) -> Result<HeadRow, VerifyError> {

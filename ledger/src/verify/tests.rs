@@ -97,7 +97,12 @@ impl Writer {
         match leaf.act {
             Act::Hold { expires_at } => {
                 let expires_at = expires_at.map(|at| at.timestamp_micros());
-                self.tables.open_holds.push(HoldRow { id: leaf.id.0, seq: leaf.seq, expires_at });
+                self.tables.open_holds.push(HoldRow {
+                    id: leaf.id.0,
+                    seq: leaf.seq,
+                    expires_at,
+                    accounts: leaf.legs.iter().map(|leg| leg.account.0).collect(),
+                });
                 self.holds.push((leaf.id, leaf.legs.clone()));
                 self.set_aside(&leaf.legs, 1);
             }
@@ -300,7 +305,7 @@ const CASES: [Case; 27] = [
         "hold 00000000-0000-0000-0000-000000000101 is open, and is not listed",
     ),
     (
-        |w| w.tables.open_holds.push(HoldRow { id: id(0).0, seq: 0, expires_at: None }),
+        |w| w.tables.open_holds.push(HoldRow { id: id(0).0, seq: 0, expires_at: None, accounts: Vec::new() }),
         "hold 00000000-0000-0000-0000-000000000100 is listed, and is not open",
     ),
     (

@@ -32,6 +32,9 @@ async fn check_level(source: &mut impl Source, fold: &mut Fold, tiles: &[Tile]) 
     }
     for tile in tiles {
         let index = tile.index as i64;
+        if (index + 1) << (8 * (level + 1)) > source.tiled() {
+            continue;
+        }
         let Some(row) = stored.get(&index) else {
             fold.findings.add(Finding::TileMissing { level, index });
             continue;

@@ -54,7 +54,11 @@ impl Fold {
         };
         open.is_listed = true;
         let expires_at = open.expires_at.map(|at| at.timestamp_micros());
-        let columns = [("seq", row.seq == open.seq), ("expires_at", row.expires_at == expires_at)];
+        let columns = [
+            ("seq", row.seq == open.seq),
+            ("expires_at", row.expires_at == expires_at),
+            ("accounts", open.legs.iter().map(|leg| leg.account.0).eq(row.accounts.iter().copied())),
+        ];
         for (column, _) in columns.into_iter().filter(|(_, same)| !same) {
             self.findings.add(Finding::OpenHold { hold, column });
         }
