@@ -13,56 +13,8 @@ use uuid::Uuid;
 
 use crate::ledger_kit::{Bench, posting, reversal, transfer};
 
-/// The largest amount of a leg.
-const MAX: i128 = 1_000_000_000_000_000_000;
-
 fn is_created(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Created { .. })
-}
-
-#[tokio::test]
-async fn each_refusal_has_its_posting() {
-    let mut bench = Bench::create(2).await;
-    let (cash, a, b) = (bench.cash, bench.wallets[0], bench.wallets[1]);
-    let nobody = AccountId(Uuid::now_v7());
-    let euros = bench.open(Currency::EUR, Overdraft::Allowed).await;
-    let full = bench.open(Currency::GBP, Overdraft::Allowed).await;
-    let (deposit, reversed) = (transfer(cash, a, 100), transfer(cash, b, 10));
-    bench.post(&[deposit.clone(), reversed.clone(), reversal(&reversed)]).await;
-    bench.post(&(0..9).map(|_| transfer(cash, full, MAX)).collect::<Vec<_>>()).await;
-    let other = bench.open(Currency::GBP, Overdraft::Allowed).await;
-    let many: Vec<_> = (0..1_001).map(|_| (AccountId(Uuid::now_v7()), 0)).collect();
-    let table = [
-        (Refusal::TooFewLegs, posting(&[])),
-        (Refusal::TooFewLegs, posting(&[(a, 0)])),
-        (Refusal::TooManyLegs, posting(&many)),
-        (Refusal::AmountZero, posting(&[(a, 0), (a, 0)])),
-        (Refusal::AmountOutOfRange, posting(&[(a, -MAX - 1), (a, MAX + 1)])),
-        (Refusal::SameAccount, posting(&[(nobody, -1), (nobody, 2)])),
-        (Refusal::AccountNotFound, posting(&[(a, -1), (nobody, 2)])),
-        (Refusal::Unbalanced, posting(&[(a, -1), (euros, 2)])),
-        (Refusal::CurrencyMismatch, transfer(a, euros, 1_000)),
-        (
-            Refusal::OriginalNotFound,
-            Posting { act: ledger::Act::Reverse(TransactionId(Uuid::now_v7())), ..transfer(a, b, 1_000) },
-        ),
-        (Refusal::ReversalMismatch, Posting { act: ledger::Act::Reverse(reversed.id), ..transfer(b, cash, 9) }),
-        (Refusal::AlreadyReversed, reversal(&reversed)),
-        (Refusal::InsufficientFunds, transfer(a, b, 1_000)),
-        (Refusal::BalanceOverflow, transfer(other, full, MAX)),
-    ];
-    for (refusal, posting) in &table {
-        assert_eq!(bench.post_one(posting).await, Outcome::Refused(*refusal));
-        // A final one is kept, and another posting under its id gets the same answer.
-        let other = Posting { id: posting.id, ..transfer(cash, a, 1) };
-        assert_eq!(bench.post_one(&other).await == Outcome::Refused(*refusal), refusal.is_final(), "{refusal}");
-    }
-    let tested: Vec<Refusal> = table.iter().map(|(refusal, _)| *refusal).collect();
-    assert!(Refusal::ALL.iter().all(|refusal| tested.contains(refusal)), "each refusal has its row");
-    assert!(tested.is_sorted_by_key(|refusal| Refusal::ALL.iter().position(|other| other == refusal)));
-    let report = bench.verify().await;
-    assert!(report.is_clean(), "{:?}", report.findings);
-    assert_eq!(report.refusals as usize, table.iter().filter(|(refusal, _)| refusal.is_final()).count());
 }
 
 #[tokio::test]
