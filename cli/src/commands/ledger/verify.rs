@@ -19,7 +19,7 @@ use crate::keys;
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Key that checkpoints are signed with, as `bitnexus ledger new-key` printed it. Default: that of `bitnexus up` here.
+    /// Key that checkpoints are signed with, as `bitnexus ledger key new` printed it. Default: that of `bitnexus up` here.
     #[arg(long, value_name = "VKEY", env = "LEDGER_VERIFIER_KEYS", value_delimiter = ',')]
     key: Vec<String>,
 }
@@ -38,12 +38,7 @@ pub(super) async fn run(args: VerifyArgs) -> Result<ExitCode> {
 
 /// The keys that were given, else the one of the `up` in this folder.
 fn verifiers(args: &VerifyArgs) -> Result<Vec<VerifierKey>> {
-    if args.key.is_empty() {
-        return Ok(keys::verifier(&args.database.dir)?.into_iter().collect());
-    }
-    let parse =
-        |text: &String| VerifierKey::parse(text).with_context(|| format!("--key (LEDGER_VERIFIER_KEYS): `{text}`"));
-    args.key.iter().map(parse).collect()
+    keys::verifiers_or(&args.key, &args.database.dir)
 }
 
 fn style() -> ProgressStyle {
