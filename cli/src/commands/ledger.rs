@@ -2,15 +2,17 @@
 
 mod export;
 mod import;
-mod new_key;
+mod key;
+mod receipt;
 mod verify;
+mod witness;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Check the ledger, take it out of its database and back, and make keys for it.
+/// Check the ledger, show it to others, and look after its keys.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     #[command(subcommand)]
@@ -20,9 +22,11 @@ pub struct LedgerArgs {
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
     Verify(verify::VerifyArgs),
+    Key(key::KeyArgs),
+    Receipt(receipt::ReceiptArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
-    NewKey(new_key::NewKeyArgs),
+    Witness(witness::WitnessArgs),
 }
 
 /// Does what is asked.
@@ -32,8 +36,10 @@ enum LedgerCommand {
 pub async fn run(args: LedgerArgs) -> Result<ExitCode> {
     match args.command {
         LedgerCommand::Verify(args) => verify::run(args).await,
+        LedgerCommand::Key(args) => key::run(args).await,
+        LedgerCommand::Receipt(args) => receipt::run(args).await,
         LedgerCommand::Export(args) => export::run(args).await,
         LedgerCommand::Import(args) => import::run(args).await,
-        LedgerCommand::NewKey(args) => new_key::run(&args),
+        LedgerCommand::Witness(args) => witness::run(args).await,
     }
 }

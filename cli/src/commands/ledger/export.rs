@@ -1,50 +1,33 @@
-//! `bitnexus ledger export`: the ledger as files, to be verified and replayed without this database.
+//! `bitnexus ledger export`: writes the ledger out.
 
-use std::path::PathBuf;
+mod book;
+mod tiles;
+
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::Args;
-use indicatif::ProgressBar;
-use ledger::Book;
-use ledger::export::{jsonl, tiles};
-use sqlx::Connection;
+use anyhow::Result;
+use clap::{Args, Subcommand};
 
-use super::verify::{show, style};
-use crate::config::DatabaseArgs;
-
-/// Write the whole ledger to a folder: each table as lines of JSON, and the signed log as C2SP tiles beside them.
-///
-/// Changes nothing, and may run beside the service: everything is of one moment. `bitnexus ledger verify --export` verifies
-/// it, `bitnexus ledger import` puts it into an empty database.
+/// Write the ledger out, for those who do not ask its database.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    #[command(flatten)]
-    database: DatabaseArgs,
-    /// Folder to write to; it is made, or must be empty.
-    folder: PathBuf,
+    #[command(subcommand)]
+    command: ExportCommand,
 }
 
-/// Exports the main book.
+#[derive(Debug, Subcommand)]
+enum ExportCommand {
+    Book(book::BookArgs),
+    Tiles(tiles::TilesArgs),
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// As each command says.
 pub(super) async fn run(args: ExportArgs) -> Result<ExitCode> {
-    let mut connection = args.database.connect("ledger export").await?;
-    let mut tx = connection.begin_with("begin transaction isolation level repeatable read, read only").await?;
-    let bar = ProgressBar::no_length().with_style(style("exporting"));
-    let exported = jsonl(&mut tx, Book::MAIN, &args.folder, |progress| show(&bar, progress)).await;
-    bar.finish_and_clear();
-    let exported = exported.context("exporting the ledger")?;
-    let log = match tiles::tiles(&mut tx, Book::MAIN, &args.folder, |_| ()).await {
-        Ok(log) => format!("tiles up to the checkpoint at {}", log.checkpoint.size),
-        Err(tiles::ExportError::NoCheckpoint) => "no tiles: the log has no checkpoint yet".to_owned(),
-        Err(error) => return Err(error).context("exporting the log"),
-    };
-    tx.rollback().await.context("ending the snapshot")?;
-    println!(
-        "{} transactions, {} entries, {} accounts in {}; {log}",
-        exported.transactions,
-        exported.entries,
-        exported.accounts,
-        args.folder.display()
-    );
-    Ok(ExitCode::SUCCESS)
+    match args.command {
+        ExportCommand::Book(args) => book::run(args).await,
+        ExportCommand::Tiles(args) => tiles::run(args).await,
+    }
 }

@@ -22,7 +22,7 @@ pub(super) struct VerifyArgs {
     /// Verify the export in this folder, which `bitnexus ledger export` wrote, instead of a database.
     #[arg(long, value_name = "FOLDER")]
     export: Option<PathBuf>,
-    /// Key that checkpoints are signed with, as `bitnexus ledger new-key` printed it. Default: that of `bitnexus up` here.
+    /// Key that checkpoints are signed with, as `bitnexus ledger key new` printed it. Default: that of `bitnexus up` here.
     #[arg(long, value_name = "VKEY", env = "LEDGER_VERIFIER_KEYS", value_delimiter = ',')]
     key: Vec<String>,
 }
