@@ -4,6 +4,8 @@
 //! `edge` gives the request its id and makes an answer of whatever comes back: a response, an error, a timeout or a panic.
 //! `routes` lists the operations; each checks who asks, reads its body strictly, calls the domain and writes a resource.
 //!
+//! Beside it, [`serve_witness`] is the role of a witness of logs, with nothing of the rest.
+//!
 //! What is deliberately absent: business rules (they are the domain's), running jobs, and posting to the ledger.
 
 mod app;
@@ -25,8 +27,10 @@ mod server;
 mod state;
 mod views;
 mod waiters;
+mod witness;
 
 pub use app::endpoint;
 pub use problem::{FieldProblem, Place, Problem};
 pub use server::{ApiConfig, serve};
 pub use state::{ApiState, Limits};
+pub use witness::{WitnessConfig, serve_witness};

@@ -40,19 +40,29 @@ pub struct ApiConfig {
 /// # Errors
 /// When the socket has no address any more.
 pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let limits = Arc::new(config.state.limits.clone());
-    let endpoint = Arc::new(crate::app::endpoint(config.state).into_endpoint().map_to_response());
+    let limits = config.state.limits.clone();
+    serve_endpoint(config.listener, limits, crate::app::endpoint(config.state), shutdown).await
+}
+
+/// Serves one endpoint until `shutdown` resolves, then lets requests in flight end.
+pub(crate) async fn serve_endpoint(
+    listener: TcpListener,
+    limits: Limits,
+    endpoint: impl IntoEndpoint<Endpoint: 'static>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (limits, endpoint) = (Arc::new(limits), Arc::new(endpoint.into_endpoint().map_to_response()));
     let (stop, stopping) = watch::channel(());
-    let server = Server { local: config.listener.local_addr()?, limits, endpoint, stopping };
+    let server = Server { local: listener.local_addr()?, limits, endpoint, stopping };
     let connections = Arc::new(Semaphore::new(server.limits.connections_max));
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            (stream, remote, permit) = accept(&config.listener, &connections) => server.spawn(stream, remote, permit),
+            (stream, remote, permit) = accept(&listener, &connections) => server.spawn(stream, remote, permit),
         }
     }
-    drop((config.listener, stop));
+    drop((listener, stop));
     // Each open connection holds a permit: all of them free means that all have ended.
     let all = u32::try_from(server.limits.connections_max).unwrap_or(u32::MAX);
     if tokio::time::timeout(DRAIN_TIMEOUT, connections.acquire_many(all)).await.is_err() {

@@ -7,6 +7,7 @@ pub mod import;
 pub mod ledger;
 pub mod migrate;
 pub mod up;
+pub mod witness;
 pub mod worker;
 pub mod worker_child;
 
@@ -39,6 +40,7 @@ enum Command {
     #[command(hide = true)]
     WorkerChild(worker_child::WorkerChildArgs),
     Migrate(migrate::MigrateArgs),
+    Witness(witness::WitnessArgs),
     /// Bring data in through the API.
     Import(import::ImportArgs),
     Ledger(ledger::LedgerArgs),
@@ -64,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Worker(args) => single_threaded()?.block_on(worker::run(args, &cli.telemetry)),
         Command::Api(args) => multi_threaded()?.block_on(api::run(args)),
         Command::WorkerChild(args) => multi_threaded()?.block_on(worker_child::run(args)),
+        Command::Witness(args) => multi_threaded()?.block_on(witness::run(args)),
         Command::Migrate(args) => single_threaded()?.block_on(migrate::run(args)),
         Command::Import(args) => multi_threaded()?.block_on(import::run(args)),
         Command::Ledger(args) => single_threaded()?.block_on(ledger::run(args)),

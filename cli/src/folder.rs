@@ -59,20 +59,21 @@ impl Folder {
     pub fn signing_key(&self) -> PathBuf {
         self.path.join("ledger.key")
     }
+}
 
-    /// Writes a file that only this account may read, whole or not at all.
-    ///
-    /// # Errors
-    /// When the folder cannot be written to.
-    pub fn write_secret(&self, name: &str, content: &str) -> Result<()> {
-        let (path, unfinished) = (self.path.join(name), self.path.join(format!("{name}.tmp")));
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-            file.write_all(content.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().with_context(|| format!("writing {}", path.display()))
-    }
+/// Writes a file that only this account may read, whole or not at all.
+///
+/// # Errors
+/// When its folder cannot be written to.
+pub fn write_secret(path: &Path, content: &str) -> Result<()> {
+    let unfinished = path.with_extension("tmp");
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().with_context(|| format!("writing {}", path.display()))
 }

@@ -11,12 +11,32 @@ pub mod submitted;
 use std::sync::Arc;
 
 use ledger::keys::SigningKey;
-use queue::Registry;
+use queue::{BoxError, Registry};
+
+/// Where the signing keys come from, the one in force first; asked anew for each checkpoint, so that a rotation needs no
+/// restart.
+pub type SigningKeys = Box<dyn Fn() -> Result<Vec<SigningKey>, BoxError> + Send + Sync>;
 
 /// What jobs need besides the database.
 pub struct State {
-    /// Signs the ledger's checkpoints.
-    pub signing_key: SigningKey,
+    signing_keys: SigningKeys,
+}
+
+impl State {
+    /// Signs the ledger's checkpoints with what `signing_keys` gives.
+    pub fn new(signing_keys: SigningKeys) -> State {
+        State { signing_keys }
+    }
+
+    /// Signs the ledger's checkpoints with one key.
+    pub fn of_key(key: SigningKey) -> State {
+        State::new(Box::new(move || Ok(vec![key.clone()])))
+    }
+
+    /// The keys that sign now.
+    fn signing_keys(&self) -> Result<Vec<SigningKey>, BoxError> {
+        (self.signing_keys)()
+    }
 }
 
 /// Every job that a worker can run.

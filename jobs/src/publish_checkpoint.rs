@@ -1,11 +1,16 @@
-//! Signs what the ledger has recorded since the last checkpoint.
+//! Signs what the ledger has recorded since the last checkpoint, within a second.
+//!
+//! Whoever posts asks for it in the same transaction; one job waits for each book, whoever asks and however often. Three
+//! things could make it late, and do not: it goes before whatever else waits in its queue; the workers are told when it
+//! comes due; and it waits for the writer that holds the book when it begins, who may have found this job still waiting
+//! and therefore have asked for no other.
 
 use std::time::Duration;
 
 use domain::events::{self, Event};
 use ledger::Book;
 use ledger::checkpoint;
-use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Unique};
+use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Priority, Retry, Unique};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -17,31 +22,43 @@ pub struct PublishCheckpoint {
     book_id: i32,
 }
 
-/// How long new leaves wait at most before they are signed for.
-const DELAY: Duration = Duration::from_secs(1);
+/// How long new leaves gather before they are signed for. What is left of the second is for coming due, being claimed,
+/// and waiting for the writer.
+pub const DELAY: Duration = Duration::from_millis(500);
 
-/// Sees to it that what the caller's transaction adds to the book is signed soon: one job waits for each book, whoever
-/// asks and however often.
+/// The job that signs for this book; to be enqueued in the transaction that posts, by [`queue::Batch::enqueue`] or
+/// [`JobContext::enqueue`] where there is one, since these tell the workers.
+///
+/// # Errors
+/// When the payload cannot be written, which is a defect.
+pub fn of(book: Book) -> Result<NewJob, EnqueueError> {
+    let job = PublishCheckpoint { shard: book.shard, book_id: book.id };
+    let key = format!("{}/{}/{}", PublishCheckpoint::KIND, book.shard, book.id);
+    Ok(NewJob::of(&job)?.delay(DELAY).unique(key, Unique::UntilStarted))
+}
+
+/// Sees to it that what the caller's transaction adds to the book is signed soon. After the commit the caller wakes
+/// [`crate::LEDGER_QUEUE`]; without that it may take two seconds longer.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn submit(conn: &mut PgConnection, book: Book) -> Result<(), EnqueueError> {
-    let job = PublishCheckpoint { shard: book.shard, book_id: book.id };
-    let key = format!("{}/{}/{}", PublishCheckpoint::KIND, book.shard, book.id);
-    let job = NewJob::of(&job)?.delay(DELAY).unique(key, Unique::UntilStarted);
-    queue::enqueue(conn, &[job]).await?;
+    queue::enqueue(conn, &[of(book)?]).await?;
     Ok(())
 }
 
 impl Job for PublishCheckpoint {
     const KIND: &'static str = "ledger.publish_checkpoint";
     const QUEUE: &'static str = crate::LEDGER_QUEUE;
+    const PRIORITY: Priority = Priority::URGENT;
+    const RETRY: Retry = Retry::exponential(Duration::from_millis(100)).max_attempts(50);
 
     async fn run(self, ctx: &mut JobContext<'_>) -> Result<(), JobError> {
         let book = Book { shard: self.shard, id: self.book_id };
-        let state = ctx.state::<crate::State>();
+        let keys = ctx.state::<crate::State>().signing_keys().map_err(JobError::retry)?;
         let tx = ctx.tx().await?;
-        let signed = checkpoint::sign_head(tx, book, &state.signing_key).await.map_err(JobError::retry)?;
+        checkpoint::wait_for_writer(tx, book).await?;
+        let signed = checkpoint::sign_head_by(tx, book, &keys).await.map_err(JobError::retry)?;
         if let Some(checkpoint) = signed {
             let payload = json!({ "size": checkpoint.size });
             let event = Event { topic: "ledger".to_owned(), kind: "ledger.checkpoint", payload };

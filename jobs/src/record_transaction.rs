@@ -19,6 +19,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::publish_checkpoint;
+
 pub use submitter::{Submission, Submitter};
 
 /// Records one accepted transaction.
@@ -48,7 +50,10 @@ impl BatchJob for RecordTransaction {
             by_shard.entry(shard).or_default().push(TransactionId(id));
         }
         for (shard, ids) in by_shard {
-            let waiting = record_all(batch.tx().await?, shard, &ids).await?;
+            let (books, waiting) = record_all(batch.tx().await?, shard, &ids).await?;
+            for book in books {
+                batch.enqueue(publish_checkpoint::of(book).map_err(JobError::retry)?).await.map_err(JobError::retry)?;
+            }
             for id in waiting {
                 batch.set(positions[&id.0], Err(JobError::Snooze(ORIGINAL_PENDING)));
             }
@@ -57,26 +62,27 @@ impl BatchJob for RecordTransaction {
     }
 }
 
-/// Records what is still pending; returns what has to wait for the transaction that it reverses.
+/// Records what is still pending; returns the books that grew, and what has to wait for the transaction that it reverses.
 async fn record_all(
     conn: &mut PgConnection,
     shard: i16,
     ids: &[TransactionId],
-) -> Result<Vec<TransactionId>, JobError> {
+) -> Result<(Vec<Book>, Vec<TransactionId>), JobError> {
     let mut by_book: BTreeMap<Book, Vec<ToRecord>> = BTreeMap::new();
     for wanted in record::load(conn, shard, ids).await? {
         if wanted.status == Status::Pending {
             by_book.entry(wanted.book).or_default().push(wanted);
         }
     }
-    let mut waiting = Vec::new();
+    let (mut books, mut waiting) = (Vec::new(), Vec::new());
     for (book, wanted) in by_book {
         waiting.extend(record_book(conn, book, wanted).await?);
+        books.push(book);
     }
-    Ok(waiting)
+    Ok((books, waiting))
 }
 
-/// Records transactions of one book: ledger, verdicts, events and the wish for a checkpoint.
+/// Records transactions of one book: ledger, verdicts and events.
 async fn record_book(
     conn: &mut PgConnection,
     book: Book,
@@ -97,7 +103,6 @@ async fn record_book(
     record::settle(conn, book.shard, &verdicts).await?;
     let events: Vec<Event> = settled.iter().map(|(wanted, verdict)| event(wanted, verdict)).collect();
     events::publish(conn, book, &events).await?;
-    crate::publish_checkpoint::submit(conn, book).await.map_err(JobError::retry)?;
     crate::expire_holds::submit(conn, book, &postings).await.map_err(JobError::retry)?;
     Ok(waiting)
 }

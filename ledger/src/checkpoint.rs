@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::Book;
+use crate::keyring::{self, KeyringError};
 use crate::keys::SigningKey;
 use crate::merkle::store::proof_hashes;
 use crate::merkle::{Hash, proof};
@@ -35,6 +36,9 @@ pub enum SignError {
     /// There is no such book.
     #[error("there is no book {0}")]
     NoSuchBook(Book),
+    /// None of the keys may sign for the log at its present size.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// The head does not follow from what was signed last: the log was changed. Nothing is signed.
     #[error(
         "the head of {book} at {size} leaves is not consistent with its checkpoint at {signed}; run `ledger verify`"
@@ -49,11 +53,24 @@ pub enum SignError {
     },
 }
 
-/// Signs the head of the book, if there are leaves since the last checkpoint; otherwise there is nothing to sign.
+/// Signs the head of the book with one key; see [`sign_head_by`].
 ///
 /// # Errors
-/// When the head does not follow from the last checkpoint, or the database fails.
+/// As [`sign_head_by`].
 pub async fn sign_head(conn: &mut PgConnection, book: Book, key: &SigningKey) -> Result<Option<Checkpoint>, SignError> {
+    sign_head_by(conn, book, std::slice::from_ref(key)).await
+}
+
+/// Signs the head of the book with those of the keys that are in force, if there are leaves since the last checkpoint;
+/// otherwise there is nothing to sign. A log without keys takes the first of these as the one that it begins with.
+///
+/// # Errors
+/// When the head does not follow from the last checkpoint, none of the keys is in force, or the database fails.
+pub async fn sign_head_by(
+    conn: &mut PgConnection,
+    book: Book,
+    keys: &[SigningKey],
+) -> Result<Option<Checkpoint>, SignError> {
     // The checkpoint first: one that is signed between the two statements must not seem to be beyond the head.
     let last = latest(conn, book).await?;
     let head = head(conn, book).await?.ok_or(SignError::NoSuchBook(book))?;
@@ -64,10 +81,33 @@ pub async fn sign_head(conn: &mut PgConnection, book: Book, key: &SigningKey) ->
         return Ok(None);
     }
     assert!(head.size > 0, "an empty log has nothing to sign");
-    let body = Body { origin: note::origin(book, key.name()), size: head.size as u64, root: head.root };
-    let checkpoint = insert(conn, book, &head, &body.sign(key)).await?;
+    let keys = keyring::in_force(conn, book, keys, head.size).await?;
+    let body = Body { origin: note::origin(book, keys[0].name()), size: head.size as u64, root: head.root };
+    let checkpoint = insert(conn, book, &head, &body.sign_by(&keys)).await?;
     assert!(checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.size == head.size));
     Ok(checkpoint)
+}
+
+/// Waits until whoever writes to the book now has committed, and holds nobody up afterwards: what was written by somebody
+/// who asked for a checkpoint before this call is in the head that is read after it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn wait_for_writer(conn: &mut PgConnection, book: Book) -> Result<(), sqlx::Error> {
+    // Going back to a savepoint gives up the lock that was taken after it.
+    let mut inner = conn.begin().await?;
+    sqlx::query!(
+        r#"select book
+           from ledger.book
+           where shard = $1
+               and book = $2
+           for share"#,
+        book.shard,
+        book.id
+    )
+    .fetch_optional(&mut *inner)
+    .await?;
+    inner.rollback().await
 }
 
 /// Proves that the head is an extension of the last checkpoint. The proof is made of what the database holds now, and checked
@@ -132,6 +172,28 @@ async fn insert(
     .fetch_optional(conn)
     .await?;
     Ok(signed_at.map(|signed_at| Checkpoint { size: head.size, root: head.root, note: note.to_owned(), signed_at }))
+}
+
+/// The first checkpoint of the book that covers more than `seq` leaves, and so the leaf at `seq`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn covering(conn: &mut PgConnection, book: Book, seq: i64) -> Result<Option<Checkpoint>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select size, root, note, signed_at
+           from ledger.checkpoint
+           where shard = $1
+               and book = $2
+               and size > $3
+           order by size
+           limit 1"#,
+        book.shard,
+        book.id,
+        seq
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Checkpoint { size: row.size, root: hash(row.root), note: row.note, signed_at: row.signed_at }))
 }
 
 /// The last checkpoint of the book.

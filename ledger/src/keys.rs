@@ -71,14 +71,14 @@ impl SigningKey {
     /// When the text is not a key, or its id is not the one of its name and key.
     pub fn parse(text: &str) -> Result<SigningKey, KeyError> {
         let rest = text.trim().strip_prefix(PRIVATE).ok_or(KeyError::Malformed)?;
-        let (name, id, seed) = split(rest)?;
+        let (name, id, seed) = split(rest, ED25519)?;
         let key = SigningKey::from_seed(name, &seed)?;
         if key.verifier().id() == id { Ok(key) } else { Err(KeyError::Id) }
     }
 
     /// The key as a text that must stay secret.
     pub fn to_text(&self) -> String {
-        format!("{PRIVATE}{}", join(&self.name, self.verifier().id(), self.key.as_bytes()))
+        format!("{PRIVATE}{}", join(&self.name, self.verifier().id(), ED25519, self.key.as_bytes()))
     }
 
     /// The key that checks what this one signs.
@@ -89,6 +89,11 @@ impl SigningKey {
     /// The name, which is the origin of the log.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the key is made of.
+    pub(crate) fn seed(&self) -> [u8; 32] {
+        self.key.to_bytes()
     }
 
     /// The signature of a message, 64 bytes.
@@ -105,16 +110,26 @@ impl VerifierKey {
     /// # Errors
     /// When the text is not a key, or its id is not the one of its name and key.
     pub fn parse(text: &str) -> Result<VerifierKey, KeyError> {
-        let (name, id, key) = split(text.trim())?;
-        check_name(name)?;
-        let key = ed25519_dalek::VerifyingKey::from_bytes(&key).map_err(|_| KeyError::Malformed)?;
-        let verifier = VerifierKey { name: name.to_owned(), key };
+        let (name, id, key) = split(text.trim(), ED25519)?;
+        let verifier = VerifierKey::from_bytes(name, &key)?;
         if verifier.id() == id { Ok(verifier) } else { Err(KeyError::Id) }
+    }
+
+    /// The key of these 32 bytes.
+    pub(crate) fn from_bytes(name: &str, key: &[u8; 32]) -> Result<VerifierKey, KeyError> {
+        check_name(name)?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(key).map_err(|_| KeyError::Malformed)?;
+        Ok(VerifierKey { name: name.to_owned(), key })
     }
 
     /// The key as a text to publish (a "vkey").
     pub fn to_text(&self) -> String {
-        join(&self.name, self.id(), self.key.as_bytes())
+        join(&self.name, self.id(), ED25519, self.key.as_bytes())
+    }
+
+    /// The public key, 32 bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
     }
 
     /// The name, which is the origin of the log.
@@ -124,11 +139,7 @@ impl VerifierKey {
 
     /// The id that a signature carries to say which key made it.
     pub fn id(&self) -> u32 {
-        let hash = Sha256::new_with_prefix(self.name.as_bytes())
-            .chain_update([b'\n', ED25519])
-            .chain_update(self.key.as_bytes())
-            .finalize();
-        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+        id_of(&self.name, ED25519, self.key.as_bytes())
     }
 
     /// Whether the signature is this key's over the message.
@@ -149,8 +160,14 @@ fn check_name(name: &str) -> Result<(), KeyError> {
     if bad { Err(KeyError::Name) } else { Ok(()) }
 }
 
+/// The id of a key: the first bytes of the hash of its name, its algorithm and itself.
+pub(crate) fn id_of(name: &str, algorithm: u8, key: &[u8; 32]) -> u32 {
+    let hash = Sha256::new_with_prefix(name.as_bytes()).chain_update([b'\n', algorithm]).chain_update(key).finalize();
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
 /// Takes `<name>+<id>+<base64>` apart. Base64 has a plus of its own, so only the first two divide.
-fn split(text: &str) -> Result<(&str, u32, [u8; 32]), KeyError> {
+pub(crate) fn split(text: &str, algorithm: u8) -> Result<(&str, u32, [u8; 32]), KeyError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(KeyError::Malformed);
@@ -160,15 +177,16 @@ fn split(text: &str) -> Result<(&str, u32, [u8; 32]), KeyError> {
     }
     let id = u32::from_str_radix(id, 16).map_err(|_| KeyError::Malformed)?;
     match BASE64.decode(key).map_err(|_| KeyError::Malformed)?.split_first() {
-        Some((&ED25519, key)) => Ok((name, id, key.try_into().map_err(|_| KeyError::Malformed)?)),
+        Some((found, key)) if *found == algorithm => Ok((name, id, key.try_into().map_err(|_| KeyError::Malformed)?)),
         _ => Err(KeyError::Malformed),
     }
 }
 
-fn join(name: &str, id: u32, key: &[u8; 32]) -> String {
+/// Puts them together again.
+pub(crate) fn join(name: &str, id: u32, algorithm: u8, key: &[u8; 32]) -> String {
     assert!(check_name(name).is_ok(), "a key has a name that its text can carry");
     assert!(!name.contains('+'), "the first plus ends the name");
-    format!("{name}+{id:08x}+{}", BASE64.encode([&[ED25519], key.as_slice()].concat()))
+    format!("{name}+{id:08x}+{}", BASE64.encode([&[algorithm], key.as_slice()].concat()))
 }
 
 #[cfg(test)]

@@ -113,6 +113,14 @@ impl Leaf {
     /// # Errors
     /// When the bytes are cut off, too long, or not the one encoding of a transaction.
     pub fn decode(bytes: &[u8]) -> Result<Leaf, LeafError> {
+        Leaf::decode_into(bytes, Vec::new())
+    }
+
+    /// As [`Leaf::decode`], with the legs in `room`, so that whoever reads many leaves allocates once.
+    ///
+    /// # Errors
+    /// As [`Leaf::decode`].
+    pub fn decode_into(bytes: &[u8], room: Vec<LeafLeg>) -> Result<Leaf, LeafError> {
         let mut reader = Reader { rest: bytes };
         if reader.array()? != MAGIC {
             return Err(LeafError::Magic);
@@ -130,7 +138,7 @@ impl Leaf {
             code: u16::from_be_bytes(reader.array()?),
             act: reader.act(kind)?,
             metadata_hash: reader.array()?,
-            legs: reader.legs()?,
+            legs: reader.legs(room)?,
         };
         if !has_legs(leaf.act, leaf.legs.len()) {
             return Err(LeafError::Field("count of legs"));
@@ -251,16 +259,18 @@ impl Reader<'_> {
         }
     }
 
-    fn legs(&mut self) -> Result<Vec<LeafLeg>, LeafError> {
+    fn legs(&mut self, mut legs: Vec<LeafLeg>) -> Result<Vec<LeafLeg>, LeafError> {
         let count = u16::from_be_bytes(self.array()?);
-        (0..count).map(|_| self.leg()).collect()
+        legs.clear();
+        for _ in 0..count {
+            legs.push(self.leg()?);
+        }
+        Ok(legs)
     }
 
     fn leg(&mut self) -> Result<LeafLeg, LeafError> {
         let account = AccountId(self.uuid()?);
-        let code: [u8; 3] = self.array()?;
-        let code = std::str::from_utf8(&code).map_err(|_| LeafError::Field("currency"))?;
-        let currency = Currency::parse(code).map_err(|_| LeafError::Field("currency"))?;
+        let currency = Currency::from_bytes(self.array()?).ok_or(LeafError::Field("currency"))?;
         Ok(LeafLeg { account, currency, amount: self.amount()? })
     }
 

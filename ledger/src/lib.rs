@@ -5,7 +5,9 @@
 //!
 //! - [`accounts`] opens and finds accounts, [`posting`] posts to them, [`holds`] lets holds expire, [`history`] reads what was
 //!   posted.
-//! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs.
+//! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs and
+//!   [`keyring`] which of them when; [`log`] reads all of it as C2SP tools do, [`receipt`] proves one transaction offline,
+//!   [`export`] takes a book out of its database and back, and a [`witness`] of another house sees to it that it only grows.
 //! - [`verify`] derives all of it again and names the first difference.
 //!
 //! Deliberately absent: jobs, HTTP, floats, clocks other than the database's, and any statement that changes or removes
@@ -19,15 +21,20 @@ mod act;
 pub mod book;
 pub mod checkpoint;
 pub mod currency;
+pub mod export;
 pub mod history;
 pub mod holds;
 pub mod ids;
+pub mod keyring;
 pub mod keys;
 pub mod leaf;
+pub mod log;
 pub mod merkle;
 pub mod money;
 pub mod posting;
+pub mod receipt;
 pub mod verify;
+pub mod witness;
 
 pub use act::Act;
 pub use book::Book;

@@ -1,9 +1,10 @@
 //! The Merkle tree of RFC 6962 over SHA-256: hashes, the right edge that grows ([`frontier`]), full tiles ([`tiles`]),
-//! proofs ([`proof`]), and the tree as the database keeps it ([`store`]).
+//! proofs ([`proof`]), the paths of tiles ([`path`]), and the tree as the database keeps it ([`store`]).
 
 use sha2::{Digest, Sha256};
 
 pub mod frontier;
+pub mod path;
 pub mod proof;
 pub mod store;
 pub mod tiles;

@@ -1,23 +1,36 @@
 //! Verification: derives everything that the ledger holds again from its leaves, over one snapshot, changing nothing.
 
+use futures::FutureExt as _;
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
 use crate::Book;
+use crate::keyring::{Keyring, KeyringError};
 use crate::keys::VerifierKey;
 use crate::merkle::Hash;
 use crate::merkle::tiles::LEVELS;
 
 mod checkpoints;
-mod copy;
+pub(crate) mod copy;
+pub(crate) mod database;
 mod entries;
 mod finding;
 mod fold;
-mod leaves;
-mod rest;
+pub mod rows;
+pub(crate) mod source;
+mod tables;
+mod tiles;
 
-use fold::{EntryHasher, Fold};
+use database::Database;
+use fold::Fold;
+use rows::HeadRow;
+use source::{Beyond, Ids, Source};
 
 pub use finding::Finding;
+pub use tables::{Tables, Transaction};
+
+/// Leaves in a page: those of 256 tiles.
+const PAGE: i64 = 65_536;
 
 /// The most findings of one kind that a report names, the first of them; the rest are counted.
 pub const FINDINGS_OF_A_KIND_MAX: usize = 20;
@@ -65,6 +78,20 @@ pub enum VerifyError {
     /// There is no such book.
     #[error("there is no book {0}")]
     NoSuchBook(Book),
+    /// The list of the log's keys cannot be read.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// A file of an export cannot be read.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// There is no whole export in the folder.
+    #[error("{0} is no export, or one that was not written to its end: it has no book.json that can be read")]
+    NotAnExport(String),
     /// The database answered in a way that is not its protocol.
     #[error("the database sent a row that cannot be read: {0}")]
     Row(&'static str),
@@ -78,7 +105,7 @@ impl Report {
 }
 
 /// Verifies a book. The connection must not be in a transaction: this opens one of its own, repeatable read and read only.
-/// Every checkpoint must be signed by one of the keys; with no keys, signatures are not checked (see [`Report::signatures`]).
+/// Every checkpoint must be signed by one of the keys, or by one that follows from them; with no keys, signatures are not checked (see [`Report::signatures`]).
 ///
 /// # Errors
 /// When the database fails or there is no such book. What is wrong with the ledger is not an error but a [`Finding`].
@@ -90,37 +117,106 @@ pub async fn verify(
 ) -> Result<Report, VerifyError> {
     // One snapshot for all: what is posted meanwhile is not seen.
     let mut tx = conn.begin_with("begin transaction isolation level repeatable read, read only").await?;
-    let report = verify_snapshot(&mut tx, book, keys, progress).await?;
+    let report = run(&mut Database { conn: &mut tx, book }, keys, progress).await?;
     tx.rollback().await?;
     Ok(report)
 }
 
-async fn verify_snapshot(
-    conn: &mut PgConnection,
-    book: Book,
+/// Verifies rows in memory, as [`verify`] does those of a database.
+pub fn verify_tables(tables: &Tables, keys: &[VerifierKey]) -> Report {
+    let mut source = tables;
+    let report = run(&mut source, keys, |_| ()).now_or_never();
+    report.expect("rows in memory are there at once").expect("rows in memory are read without fail")
+}
+
+/// Verifies any source; the one order of all checks.
+pub(crate) async fn run<S: Source>(
+    source: &mut S,
     keys: &[VerifierKey],
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, VerifyError> {
-    let head = rest::head(conn, book).await?;
-    let accounts = rest::accounts(conn, book).await?;
-    let mut fold = Fold::new(book, accounts, EntryHasher::default());
+    let head = source.head().await?;
+    // Without a key to trust, none of those that are listed is.
+    let listed = if keys.is_empty() { Vec::new() } else { source.keys().await? };
+    let keys = Keyring::new(keys, listed);
+    let mut fold = Fold::new(source.book());
+    source.accounts(|row| fold.open(row)).await?;
     let mut count = checkpoints::Count::default();
     while fold.next_seq() < head.size {
-        let range = (fold.next_seq(), head.size.min(fold.next_seq() + leaves::PAGE));
-        checkpoints::take_range(conn, &mut fold, keys, range, &mut count).await?;
-        leaves::take_page(conn, &mut fold, head.size).await?;
-        leaves::check_page(conn, &mut fold).await?;
+        let range = fold.next_seq()..head.size.min(fold.next_seq() + PAGE);
+        checkpoints::take(source, &mut fold, &keys, range.clone(), &mut count).await?;
+        source.leaves(range.clone(), |row| fold.take(row)).await?;
+        fold.skip_to(range.end);
+        assert_eq!(fold.next_seq(), range.end, "the page is read to its end");
+        tiles::check(source, &mut fold).await?;
         progress(Progress { leaves: fold.next_seq() as u64, leaves_total: head.size as u64 });
     }
-    assert_eq!(fold.next_seq(), head.size, "the log is read to its end");
     assert!(fold.signed.is_empty(), "each checkpoint up to the head is reached");
-    rest::check_head(&mut fold, &head);
-    rest::check_none_beyond(conn, &mut fold, head.size).await?;
-    checkpoints::check_none_beyond(conn, &mut fold, head.size).await?;
-    entries::check(conn, &mut fold, head.size).await?;
-    fold.check_accounts();
-    let refusals = rest::check_refusals(conn, &mut fold).await?;
+    check_head(&mut fold, &head);
+    let beyond = source.beyond(head.size).await?;
+    check_beyond(&mut fold, beyond);
+    check_undone(source, &mut fold).await?;
+    source.open_holds(|row| fold.check_open_hold(row)).await?;
+    fold.check_all_holds_listed();
+    entries::check(source, &mut fold, head.size).await?;
+    check_accounts(source, &mut fold).await?;
+    let refusals = check_ids(&mut fold, source.ids().await?);
+    source.take_findings().into_iter().for_each(|finding| fold.findings.add(finding));
     Ok(report(fold, count, refusals))
+}
+
+/// Compares the head with the tree that the fold has built.
+fn check_head(fold: &mut Fold, head: &HeadRow) {
+    let frontier = fold.appender.frontier();
+    let columns = [
+        ("root", frontier.root().as_slice() == head.root),
+        ("frontier", frontier.to_bytes() == head.frontier),
+        ("recorded_at", fold.recorded_at == head.recorded_at),
+    ];
+    for (column, _) in columns.into_iter().filter(|(_, same)| !same) {
+        fold.findings.add(Finding::Head { column });
+    }
+}
+
+fn check_beyond(fold: &mut Fold, beyond: Beyond) {
+    let leaves = beyond.leaves.into_iter().map(|seq| Finding::LeafBeyondHead { seq });
+    let tiles = beyond.tiles.into_iter().map(|(level, index)| Finding::TileBeyondHead { level, index });
+    let checkpoints = beyond.checkpoints.into_iter().map(|size| Finding::CheckpointBeyondHead { size });
+    leaves.chain(tiles).chain(checkpoints).for_each(|finding| fold.findings.add(finding));
+}
+
+/// Compares what undoes a transaction with the transaction.
+async fn check_undone(source: &mut impl Source, fold: &mut Fold) -> Result<(), VerifyError> {
+    let mut ids: Vec<Uuid> = fold.undone.keys().copied().collect();
+    ids.sort_unstable();
+    if !ids.is_empty() {
+        source.originals(&ids, |row| fold.check_original(row)).await?;
+    }
+    fold.check_all_originals_found();
+    Ok(())
+}
+
+/// Compares each account's row with what follows from the leaves.
+async fn check_accounts(source: &mut impl Source, fold: &mut Fold) -> Result<(), VerifyError> {
+    let mut differing = Vec::new();
+    source
+        .accounts(|row| {
+            let account = fold.accounts.get(&row.id).expect("a source does not change");
+            differing.extend(account.differences(row, fold.closed.get(&row.id).copied()));
+        })
+        .await?;
+    differing.sort_unstable();
+    for (account, column) in differing {
+        fold.findings.add(Finding::Account { account, column });
+    }
+    Ok(())
+}
+
+fn check_ids(fold: &mut Fold, ids: Ids) -> u64 {
+    let both = ids.refused_and_recorded.into_iter().map(|transaction| Finding::RefusedAndRecorded { transaction });
+    let twice = ids.recorded_twice.into_iter().map(|transaction| Finding::RecordedTwice { transaction });
+    both.chain(twice).for_each(|finding| fold.findings.add(finding));
+    ids.refusals
 }
 
 fn report(fold: Fold, count: checkpoints::Count, refusals: u64) -> Report {
@@ -139,3 +235,6 @@ fn report(fold: Fold, count: checkpoints::Count, refusals: u64) -> Report {
         findings_left_out: fold.findings.left_out,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,16 @@
 //! Many jobs of one kind, run as one.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::JobError;
+use crate::enqueue::{EnqueueError, Enqueued, enqueue};
 use crate::own_tx::OwnTx;
 use crate::registry::States;
+use crate::{JobError, NewJob};
 
 /// One job of a batch.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub struct Batch<'a, J> {
     pub(crate) outcomes: Vec<Result<(), JobError>>,
     pub(crate) tx: OwnTx<'a>,
     pub(crate) states: &'a States,
+    /// Queues that follow-up jobs were put into; their workers are woken after the commit.
+    pub(crate) follow_ups: HashSet<Cow<'static, str>>,
 }
 
 impl<J> Batch<'_, J> {
@@ -48,6 +53,19 @@ impl<J> Batch<'_, J> {
     /// When no connection is to be had.
     pub async fn tx(&mut self) -> sqlx::Result<&mut PgConnection> {
         self.tx.get().await
+    }
+
+    /// As [`JobContext::enqueue`](crate::JobContext::enqueue); what follows from many jobs has none of them as its parent.
+    ///
+    /// # Errors
+    /// As [`enqueue`](crate::enqueue).
+    pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued, EnqueueError> {
+        let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?[0];
+        // Whoever enqueued the one that is there already has told of it.
+        if enqueued.created {
+            self.follow_ups.insert(job.queue);
+        }
+        Ok(enqueued)
     }
 
     /// As [`JobContext::state`](crate::JobContext::state).

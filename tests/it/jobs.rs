@@ -27,7 +27,7 @@ use uuid::Uuid;
 use welcome::Welcome;
 
 fn registry() -> Registry {
-    jobs::registry(State { signing_key: SigningKey::generate("test.example/main").unwrap() })
+    jobs::registry(State::of_key(SigningKey::generate("test.example/main").unwrap()))
 }
 
 /// The outcomes, with their kinds.

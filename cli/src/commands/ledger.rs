@@ -1,14 +1,18 @@
 //! `bitnexus ledger`: looks after the ledger.
 
-mod new_key;
+mod export;
+mod import;
+mod key;
+mod receipt;
 mod verify;
+mod witness;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Check the ledger, and make keys for it.
+/// Check the ledger, show it to others, and look after its keys.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     #[command(subcommand)]
@@ -18,7 +22,11 @@ pub struct LedgerArgs {
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
     Verify(verify::VerifyArgs),
-    NewKey(new_key::NewKeyArgs),
+    Key(key::KeyArgs),
+    Receipt(receipt::ReceiptArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
+    Witness(witness::WitnessArgs),
 }
 
 /// Does what is asked.
@@ -28,6 +36,10 @@ enum LedgerCommand {
 pub async fn run(args: LedgerArgs) -> Result<ExitCode> {
     match args.command {
         LedgerCommand::Verify(args) => verify::run(args).await,
-        LedgerCommand::NewKey(args) => new_key::run(&args),
+        LedgerCommand::Key(args) => key::run(args).await,
+        LedgerCommand::Receipt(args) => receipt::run(args).await,
+        LedgerCommand::Export(args) => export::run(args).await,
+        LedgerCommand::Import(args) => import::run(args).await,
+        LedgerCommand::Witness(args) => witness::run(args).await,
     }
 }

@@ -39,7 +39,7 @@ pub struct WorkerArgs {
     /// Address that the metrics page of all processes is served on.
     #[arg(long, value_name = "ADDRESS:PORT", env = "METRICS_LISTEN", default_value = METRICS_LISTEN)]
     metrics_listen: SocketAddr,
-    /// File with the key that signs the ledger's checkpoints; `bitnexus ledger new-key` makes one.
+    /// File with the key that signs the ledger's checkpoints; `bitnexus ledger key new` makes one.
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: Option<PathBuf>,
     #[command(flatten)]

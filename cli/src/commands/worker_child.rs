@@ -30,7 +30,7 @@ pub struct WorkerChildArgs {
     /// How many jobs of each queue run at once.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8)]
     concurrency: u16,
-    /// File with the key that signs the ledger's checkpoints.
+    /// File with the keys that sign the ledger's checkpoints.
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: PathBuf,
     #[command(flatten)]
@@ -46,9 +46,11 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let shutdown = signals::shutdown(move || metrics.render())?;
     let jobs_max = u32::from(args.concurrency) * jobs::QUEUES.len() as u32;
     let pool = args.database.pool("worker", jobs_max + CONNECTIONS_BESIDE_JOBS)?;
-    let signing_key = keys::read(&args.signing_key_file)?;
+    keys::read(&args.signing_key_file)?;
+    // Read anew for each checkpoint, so that a rotation needs no restart.
+    let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
-    let registry = jobs::registry(State { signing_key });
+    let registry = jobs::registry(State::new(signing_keys));
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
     let time = args.shutdown.timeout();
     let config = ChildConfig {

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::Folder;
 use super::lock::Locks;
+use super::{Folder, write_secret};
 
 /// The file's name; it can outlive its writer, so it counts only while the lock is taken.
 const FILE: &str = "up.json";
@@ -32,7 +32,7 @@ impl Running {
     /// When the folder cannot be written to.
     pub fn tell(&self, folder: &Folder) -> Result<()> {
         let text = serde_json::to_string_pretty(self).context("writing what runs here")?;
-        folder.write_secret(FILE, &text)
+        write_secret(&folder.path().join(FILE), &text)
     }
 
     /// The `up` that runs in this folder, if there is one and it has told.

@@ -35,9 +35,12 @@ impl Body {
 
     /// The note with the key's signature.
     pub fn sign(&self, key: &SigningKey) -> String {
-        let text = self.to_text();
-        let signature = [key.verifier().id().to_be_bytes().as_slice(), &key.sign(text.as_bytes())].concat();
-        let note = format!("{text}\n{SIGNATURE}{} {}\n", key.name(), BASE64.encode(signature));
+        self.sign_by(std::slice::from_ref(key))
+    }
+
+    /// The note with a signature of each key, in their order.
+    pub fn sign_by(&self, keys: &[SigningKey]) -> String {
+        let note = sign_text(&self.to_text(), keys);
         assert_eq!(Body::read(&note).as_ref(), Some(self), "a note reads back");
         note
     }
@@ -57,6 +60,29 @@ impl Body {
     }
 }
 
+/// Any text that ends its last line, with a signature of each key.
+pub fn sign_text(text: &str, keys: &[SigningKey]) -> String {
+    assert!(text.ends_with('\n') && !text.contains("\n\n"), "the text of a note ends its lines, none is empty");
+    assert!(!keys.is_empty(), "a note is signed");
+    let mut note = format!("{text}\n");
+    for key in keys {
+        let signature = [key.verifier().id().to_be_bytes().as_slice(), &key.sign(text.as_bytes())].concat();
+        note.push_str(&line(key.name(), &signature));
+    }
+    note
+}
+
+/// A line of a signature.
+pub(crate) fn line(name: &str, signature: &[u8]) -> String {
+    format!("{SIGNATURE}{name} {}\n", BASE64.encode(signature))
+}
+
+/// The name of the signer and the bytes of a line of a signature, beginning with the key's id.
+pub(crate) fn read_line(line: &str) -> Option<(&str, Vec<u8>)> {
+    let (name, signature) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
+    Some((name, BASE64.decode(signature).ok()?))
+}
+
 /// Whether one of the keys, under its own name and id, signed the note.
 pub fn is_signed(note: &str, keys: &[VerifierKey]) -> bool {
     let Some((text, signatures)) = note.split_once("\n\n") else { return false };
@@ -65,10 +91,7 @@ pub fn is_signed(note: &str, keys: &[VerifierKey]) -> bool {
 }
 
 fn is_signature(text: &str, line: &str, key: &VerifierKey) -> bool {
-    let Some((name, signature)) = line.strip_prefix(SIGNATURE).and_then(|line| line.split_once(' ')) else {
-        return false;
-    };
-    let Ok(signature) = BASE64.decode(signature) else { return false };
+    let Some((name, signature)) = read_line(line) else { return false };
     let Some((id, signature)) = signature.split_first_chunk::<4>() else { return false };
     let Ok(signature) = <&[u8; 64]>::try_from(signature) else { return false };
     name == key.name() && u32::from_be_bytes(*id) == key.id() && key.verifies(text.as_bytes(), signature)

@@ -1,4 +1,6 @@
 //! The tree as the database keeps it: leaf hashes in their rows, and above them the roots of full tiles.
+//!
+//! Whatever is asked for is read by one statement, of index look-ups: a proof takes one round trip.
 
 use std::ops::Range;
 
@@ -7,89 +9,112 @@ use sqlx::PgConnection;
 use super::Hash;
 use super::frontier::Frontier;
 use super::proof::{Subtree, join, subtrees};
+use super::tiles::TILE_WIDTH;
 use crate::Book;
+
+/// Hashes of one level that stand side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Each hash is the root of 256^level leaves.
+    pub level: u8,
+    /// The place of the first within the level.
+    pub start: u64,
+    /// How many, from 1 to 256.
+    pub count: u64,
+}
 
 /// The hashes of a proof whose parts are these ranges of leaves.
 ///
 /// # Errors
-/// When a part is not in the database, or the database fails.
+/// When a part is not in the database ([`sqlx::Error::RowNotFound`]), or the database fails.
 pub async fn proof_hashes(
     conn: &mut PgConnection,
     book: Book,
     ranges: Vec<Range<u64>>,
 ) -> Result<Vec<Hash>, sqlx::Error> {
-    let mut hashes = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let mut parts = Vec::new();
-        for subtree in subtrees(range) {
-            parts.push(subtree_hash(conn, book, subtree).await?);
-        }
-        assert!(!parts.is_empty(), "a range has a leaf");
-        hashes.push(join(&parts));
+    let parts: Vec<Vec<Subtree>> = ranges.into_iter().map(subtrees).collect();
+    let runs: Vec<Run> = parts.iter().flatten().map(|subtree| run_of(*subtree)).collect();
+    let mut found = read_runs(conn, book, &runs).await?.into_iter();
+    let mut hashes = Vec::with_capacity(parts.len());
+    for part in &parts {
+        assert!(!part.is_empty(), "a range has a leaf");
+        let peaks: Vec<Hash> = found.by_ref().take(part.len()).map(|hashes| root_of(&hashes)).collect();
+        hashes.push(join(&peaks));
     }
+    assert!(found.next().is_none(), "every hash belongs to a range");
     Ok(hashes)
 }
 
-/// The hash of a full subtree: of a tile's hashes, those under it.
-async fn subtree_hash(conn: &mut PgConnection, book: Book, subtree: Subtree) -> Result<Hash, sqlx::Error> {
+/// The root of the first `size` leaves, of which there is at least one.
+///
+/// # Errors
+/// As [`proof_hashes`].
+pub async fn root(conn: &mut PgConnection, book: Book, size: u64) -> Result<Hash, sqlx::Error> {
+    assert!(size > 0, "the root of no leaves is not read");
+    let root = proof_hashes(conn, book, std::iter::once(0..size).collect()).await?;
+    Ok(root[0])
+}
+
+/// Reads runs of hashes, each whole.
+///
+/// # Errors
+/// When a hash is not in the database ([`sqlx::Error::RowNotFound`]), or the database fails.
+pub async fn read_runs(conn: &mut PgConnection, book: Book, runs: &[Run]) -> Result<Vec<Vec<Hash>>, sqlx::Error> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    assert!(runs.iter().all(|run| (1..=TILE_WIDTH as u64).contains(&run.count)), "a run is no wider than a tile");
+    let numbered = || runs.iter().zip(0i32..);
+    let (low, high): (Vec<_>, Vec<_>) = numbered().partition(|(run, _)| run.level == 0);
+    let rows = sqlx::query_file!(
+        "src/merkle/hashes.sql",
+        book.shard,
+        book.id,
+        &places(&low),
+        &starts(&low),
+        &stops(&low),
+        &places(&high),
+        &high.iter().map(|(run, _)| i16::from(run.level)).collect::<Vec<_>>(),
+        &starts(&high),
+        &stops(&high),
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut found = vec![Vec::new(); runs.len()];
+    for row in rows {
+        found[row.place as usize] = row.hashes.as_chunks::<32>().0.to_vec();
+    }
+    match runs.iter().zip(&found).all(|(run, hashes)| hashes.len() as u64 == run.count) {
+        true => Ok(found),
+        false => Err(sqlx::Error::RowNotFound),
+    }
+}
+
+type Numbered<'a> = [(&'a Run, i32)];
+
+fn places(runs: &Numbered<'_>) -> Vec<i32> {
+    runs.iter().map(|(_, place)| *place).collect()
+}
+
+fn starts(runs: &Numbered<'_>) -> Vec<i64> {
+    runs.iter().map(|(run, _)| run.start as i64).collect()
+}
+
+fn stops(runs: &Numbered<'_>) -> Vec<i64> {
+    runs.iter().map(|(run, _)| (run.start + run.count) as i64).collect()
+}
+
+/// The hashes of a tile that a full subtree has under it.
+fn run_of(subtree: Subtree) -> Run {
     assert!(subtree.height < 56, "a tile of the highest level is never full");
-    let (level, count) = (subtree.height / 8, 1 << (subtree.height % 8));
-    let start = (subtree.index << (subtree.height % 8)) as i64;
-    let hashes = match level {
-        0 => leaf_hashes(conn, book, start, start + count).await?,
-        _ => tile_roots(conn, book, level as i16 - 1, start, start + count).await?,
-    };
-    if hashes.len() as i64 != count {
-        return Err(sqlx::Error::RowNotFound);
-    }
+    let above = subtree.height % 8;
+    Run { level: (subtree.height / 8) as u8, start: subtree.index << above, count: 1 << above }
+}
+
+/// The root over the hashes of a full subtree.
+fn root_of(hashes: &[Hash]) -> Hash {
     let mut frontier = Frontier::empty();
-    for hash in hashes {
-        frontier.push(Hash::try_from(hash).expect("a CHECK holds hashes to 32 bytes"), |_| ());
-    }
-    assert_eq!(frontier.size(), count as u64);
-    Ok(frontier.root())
-}
-
-async fn leaf_hashes(conn: &mut PgConnection, book: Book, start: i64, stop: i64) -> Result<Vec<Vec<u8>>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select leaf_hash
-           from ledger.transaction
-           where shard = $1
-               and book = $2
-               and seq >= $3
-               and seq < $4
-           order by seq"#,
-        book.shard,
-        book.id,
-        start,
-        stop
-    )
-    .fetch_all(conn)
-    .await
-}
-
-async fn tile_roots(
-    conn: &mut PgConnection,
-    book: Book,
-    level: i16,
-    start: i64,
-    stop: i64,
-) -> Result<Vec<Vec<u8>>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select root
-           from ledger.tile
-           where shard = $1
-               and book = $2
-               and level = $3
-               and index >= $4
-               and index < $5
-           order by index"#,
-        book.shard,
-        book.id,
-        level,
-        start,
-        stop
-    )
-    .fetch_all(conn)
-    .await
+    hashes.iter().for_each(|hash| frontier.push(*hash, |_| ()));
+    assert!(frontier.size().is_power_of_two(), "a full subtree has a power of two of hashes");
+    frontier.root()
 }

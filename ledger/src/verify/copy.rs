@@ -12,10 +12,10 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// The columns of one row; `None` is null.
-pub(super) struct Row<'a, const N: usize>([Option<&'a [u8]>; N]);
+pub(crate) struct Row<'a, const N: usize>([Option<&'a [u8]>; N]);
 
 /// Runs `query`, whose rows have `N` columns, and gives each row to `take`.
-pub(super) async fn for_each_row<const N: usize>(
+pub(crate) async fn for_each_row<const N: usize>(
     conn: &mut PgConnection,
     query: &str,
     mut take: impl FnMut(Row<'_, N>) -> Result<(), VerifyError>,
@@ -61,32 +61,59 @@ fn split_column<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, VerifyError
 }
 
 impl<'a, const N: usize> Row<'a, N> {
-    pub(super) fn bytes(&self, column: usize) -> Result<&'a [u8], VerifyError> {
+    pub(crate) fn bytes(&self, column: usize) -> Result<&'a [u8], VerifyError> {
         self.0[column].ok_or(VerifyError::Row("a null where none can be"))
+    }
+
+    pub(crate) fn text(&self, column: usize) -> Result<String, VerifyError> {
+        String::from_utf8(self.bytes(column)?.to_vec()).map_err(|_| VerifyError::Row("a text that is not UTF-8"))
+    }
+
+    pub(crate) fn text_or_null(&self, column: usize) -> Result<Option<String>, VerifyError> {
+        if self.0[column].is_some() { self.text(column).map(Some) } else { Ok(None) }
     }
 
     fn array<const M: usize>(&self, column: usize) -> Result<[u8; M], VerifyError> {
         self.bytes(column)?.try_into().map_err(|_| VerifyError::Row("width of a column"))
     }
 
-    pub(super) fn bigint(&self, column: usize) -> Result<i64, VerifyError> {
+    pub(crate) fn bigint(&self, column: usize) -> Result<i64, VerifyError> {
         self.array(column).map(i64::from_be_bytes)
     }
 
-    pub(super) fn boolean(&self, column: usize) -> Result<bool, VerifyError> {
+    pub(crate) fn boolean(&self, column: usize) -> Result<bool, VerifyError> {
         self.array(column).map(|[byte]| byte != 0)
     }
 
-    pub(super) fn uuid(&self, column: usize) -> Result<Uuid, VerifyError> {
+    pub(crate) fn uuid(&self, column: usize) -> Result<Uuid, VerifyError> {
         self.array(column).map(Uuid::from_bytes)
     }
 
-    pub(super) fn uuid_or_null(&self, column: usize) -> Result<Option<Uuid>, VerifyError> {
+    /// An array of ids: its dimensions, flags and type, then of its one dimension the count and the first index, then each
+    /// id after its length.
+    pub(crate) fn uuids(&self, column: usize) -> Result<Vec<Uuid>, VerifyError> {
+        let bytes = self.bytes(column)?;
+        let (ids, rest) = bytes.get(20..).unwrap_or_default().as_chunks::<20>();
+        if !rest.is_empty() {
+            return Err(VerifyError::Row("width of an array"));
+        }
+        Ok(ids.iter().map(|id| Uuid::from_bytes(*id.last_chunk::<16>().expect("20 bytes end in 16"))).collect())
+    }
+
+    pub(crate) fn uuid_or_null(&self, column: usize) -> Result<Option<Uuid>, VerifyError> {
         if self.0[column].is_some() { self.uuid(column).map(Some) } else { Ok(None) }
     }
 
+    pub(crate) fn bigint_or_null(&self, column: usize) -> Result<Option<i64>, VerifyError> {
+        if self.0[column].is_some() { self.bigint(column).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn micros_or_null(&self, column: usize) -> Result<Option<i64>, VerifyError> {
+        if self.0[column].is_some() { self.micros(column).map(Some) } else { Ok(None) }
+    }
+
     /// A time, in microseconds since the epoch of Unix.
-    pub(super) fn micros(&self, column: usize) -> Result<i64, VerifyError> {
+    pub(crate) fn micros(&self, column: usize) -> Result<i64, VerifyError> {
         Ok(self.bigint(column)?.saturating_add(EPOCH_MICROS))
     }
 }

@@ -1,130 +1,127 @@
-//! The pass over the entries: in whatever order they lie, by sums; only if an account's sums differ are its entries compared
-//! one by one.
+//! The pass over the entries: in whatever order they lie, by one sum; only if it differs are sums made for each account, and
+//! only where those differ are entries compared one by one.
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::VerifyError;
-use super::copy::for_each_row;
 use super::finding::{Finding, Findings};
-use super::fold::{AccountFold, EntryHasher, Expected, Fold};
-use super::leaves::{PAGE, leaf_row, page_query};
+use super::fold::{ById, Fold, effective};
+use super::rows::EntryRow;
+use super::source::Source;
+use crate::AccountId;
 use crate::leaf::Leaf;
-use crate::{AccountId, Book};
 
 /// The most accounts whose entries are compared one by one.
 const LOCATED_MAX: usize = 16;
 
 /// Compares all entries with those that follow from the leaves.
-pub(super) async fn check(conn: &mut PgConnection, fold: &mut Fold, size: i64) -> Result<(), VerifyError> {
-    let Book { shard, id } = fold.book;
-    let query = format!(
-        "select account_id, version, seq, amount, balance from ledger.entry where shard = {shard} and book = {id}"
-    );
-    let Fold { accounts, hasher, findings, .. } = &mut *fold;
-    for_each_row::<5>(conn, &query, |row| {
-        let entry = expected([row.bigint(1)?, row.bigint(2)?, row.bigint(3)?, row.bigint(4)?]);
-        take(accounts, hasher, findings, row.uuid(0)?, &entry);
-        Ok(())
-    })
-    .await?;
-    let mut differing: Vec<Uuid> =
-        fold.accounts.iter().filter(|(_, account)| account.entries != 0).map(|(id, _)| *id).collect();
-    differing.sort_unstable();
+pub(super) async fn check(source: &mut impl Source, fold: &mut Fold, size: i64) -> Result<(), VerifyError> {
+    let (mut sum, hasher) = (fold.entries_sum, fold.hasher.clone());
+    source.entries(None, |account, entry| sum = sum.wrapping_sub(hasher.hash(account, entry))).await?;
+    if sum == 0 {
+        return Ok(());
+    }
+    let mut differing = differing(source, fold, size).await?;
+    assert!(fold.findings.count() > 0 || !differing.is_empty(), "sums that differ are those of accounts that differ");
     fold.findings.left_out += differing.len().saturating_sub(LOCATED_MAX) as u64;
     differing.truncate(LOCATED_MAX);
-    if differing.is_empty() { Ok(()) } else { locate(conn, fold, size, &differing).await }
+    if differing.is_empty() { Ok(()) } else { locate(source, fold, size, &differing).await }
 }
 
-fn expected([version, seq, amount, balance]: [i64; 4]) -> Expected {
-    Expected { version, seq, amount, balance }
+/// An account while those that differ are looked for.
+#[derive(Default)]
+struct Sum {
+    version: i64,
+    balance: i64,
+    sum: u64,
 }
 
-/// Takes the entry off its account's sum: at the end, what is left over is nothing.
-fn take(
-    accounts: &mut HashMap<Uuid, AccountFold>,
-    hasher: &EntryHasher,
-    findings: &mut Findings,
-    account: Uuid,
-    entry: &Expected,
-) {
-    match accounts.get_mut(&account) {
-        Some(fold) => fold.entries = fold.entries.wrapping_sub(hasher.hash(account, entry)),
-        None => findings.add(Finding::EntryExtra { account: AccountId(account), version: entry.version }),
-    }
+/// The accounts whose entries are not those that follow from the leaves: both are read again, and summed for each account.
+async fn differing(source: &mut impl Source, fold: &mut Fold, size: i64) -> Result<Vec<Uuid>, VerifyError> {
+    let Fold { accounts, hasher, findings, .. } = &mut *fold;
+    let mut sums: ById<Sum> = accounts.keys().map(|id| (*id, Sum::default())).collect();
+    source
+        .leaves(0..size, |row| {
+            let Ok(leaf) = Leaf::decode(row.leaf) else { return };
+            for leg in leaf.legs.iter().filter(|_| leaf.act.moves()) {
+                let Some(sum) = sums.get_mut(&leg.account.0) else { continue };
+                let (version, balance) = (sum.version + 1, sum.balance.wrapping_add(leg.amount));
+                let (seq, amount, effective_at) = (row.seq, leg.amount, effective(&leaf));
+                let hash = hasher.hash(leg.account.0, &EntryRow { version, seq, amount, balance, effective_at });
+                *sum = Sum { version, balance, sum: sum.sum.wrapping_add(hash) };
+            }
+        })
+        .await?;
+    source
+        .entries(None, |account, entry| match sums.get_mut(&account) {
+            Some(sum) => sum.sum = sum.sum.wrapping_sub(hasher.hash(account, entry)),
+            None => findings.add(Finding::EntryExtra { account: AccountId(account), version: entry.version }),
+        })
+        .await?;
+    let mut differing: Vec<Uuid> = sums.iter().filter(|(_, sum)| sum.sum != 0).map(|(id, _)| *id).collect();
+    differing.sort_unstable();
+    Ok(differing)
 }
 
 /// Reads the log again for these accounts, and compares what follows from it entry by entry.
-async fn locate(conn: &mut PgConnection, fold: &mut Fold, size: i64, accounts: &[Uuid]) -> Result<(), VerifyError> {
-    let mut wanted: HashMap<Uuid, Vec<Expected>> = accounts.iter().map(|account| (*account, Vec::new())).collect();
-    let mut start = 0;
-    while start < size {
-        let stop = size.min(start + PAGE);
-        for_each_row(conn, &page_query(fold.book, start, stop), |row| {
-            let row = leaf_row(&row)?;
+async fn locate(source: &mut impl Source, fold: &mut Fold, size: i64, accounts: &[Uuid]) -> Result<(), VerifyError> {
+    let mut wanted: HashMap<Uuid, Vec<EntryRow>> = accounts.iter().map(|account| (*account, Vec::new())).collect();
+    source
+        .leaves(0..size, |row| {
             if let Ok(leaf) = Leaf::decode(row.leaf) {
                 expect_legs(&mut wanted, row.seq, &leaf);
             }
-            Ok(())
         })
         .await?;
-        start = stop;
-    }
     for account in accounts {
-        let found = entries_of(conn, fold.book, *account).await?;
+        let mut found = Vec::new();
+        source.entries(Some(*account), |_, entry| found.push(*entry)).await?;
+        found.sort_unstable_by_key(|entry: &EntryRow| entry.version);
+        let before = fold.findings.count();
         compare(&mut fold.findings, AccountId(*account), &wanted[account], &found);
+        assert!(fold.findings.count() > before, "sums that differ are those of entries that differ");
     }
     Ok(())
 }
 
-fn expect_legs(wanted: &mut HashMap<Uuid, Vec<Expected>>, seq: i64, leaf: &Leaf) {
-    for leg in &leaf.legs {
+fn expect_legs(wanted: &mut HashMap<Uuid, Vec<EntryRow>>, seq: i64, leaf: &Leaf) {
+    for leg in leaf.legs.iter().filter(|_| leaf.act.moves()) {
         if let Some(entries) = wanted.get_mut(&leg.account.0) {
             let before = entries.last().map_or(0, |last| last.balance);
-            let (version, balance) = (entries.len() as i64 + 1, before.saturating_add(leg.amount));
-            entries.push(expected([version, seq, leg.amount, balance]));
+            let (version, balance) = (entries.len() as i64 + 1, before.wrapping_add(leg.amount));
+            entries.push(EntryRow { version, seq, amount: leg.amount, balance, effective_at: effective(leaf) });
         }
     }
 }
 
-async fn entries_of(conn: &mut PgConnection, book: Book, account: Uuid) -> Result<Vec<Expected>, VerifyError> {
-    let rows = sqlx::query_as!(
-        Expected,
-        r#"select version, seq, amount, balance
-           from ledger.entry
-           where shard = $1
-               and book = $2
-               and account_id = $3
-           order by version"#,
-        book.shard,
-        book.id,
-        account
-    );
-    Ok(rows.fetch_all(conn).await?)
-}
-
-/// Names what differs, version by version.
-fn compare(findings: &mut Findings, account: AccountId, wanted: &[Expected], found: &[Expected]) {
-    let by_version: HashMap<i64, &Expected> = found.iter().map(|entry| (entry.version, entry)).collect();
+/// Names what differs, version by version; what was found is in the order of its versions.
+fn compare(findings: &mut Findings, account: AccountId, wanted: &[EntryRow], found: &[EntryRow]) {
+    let mut found = found.iter().peekable();
     for entry in wanted {
         let version = entry.version;
-        let Some(found) = by_version.get(&version) else {
-            findings.add(Finding::EntryMissing { account, version });
-            continue;
-        };
-        let columns = [
-            ("seq", found.seq == entry.seq),
-            ("amount", found.amount == entry.amount),
-            ("balance", found.balance == entry.balance),
-        ];
-        if let Some((column, _)) = columns.into_iter().find(|(_, same)| !same) {
-            findings.add(Finding::Entry { account, version, column });
+        while let Some(extra) = found.next_if(|found| found.version < version) {
+            findings.add(Finding::EntryExtra { account, version: extra.version });
+        }
+        match found.next_if(|found| found.version == version) {
+            None => findings.add(Finding::EntryMissing { account, version }),
+            Some(found) => {
+                if let Some(column) = difference(entry, found) {
+                    findings.add(Finding::Entry { account, version, column });
+                }
+            }
         }
     }
-    let is_extra = |entry: &&Expected| entry.version < 1 || entry.version > wanted.len() as i64;
-    for entry in found.iter().filter(is_extra) {
-        findings.add(Finding::EntryExtra { account, version: entry.version });
-    }
+    found.for_each(|extra| findings.add(Finding::EntryExtra { account, version: extra.version }));
+}
+
+fn difference(wanted: &EntryRow, found: &EntryRow) -> Option<&'static str> {
+    let columns = [
+        ("seq", found.seq == wanted.seq),
+        ("amount", found.amount == wanted.amount),
+        ("balance", found.balance == wanted.balance),
+        ("effective_at", found.effective_at == wanted.effective_at),
+    ];
+    columns.into_iter().find(|(_, same)| !same).map(|(column, _)| column)
 }

@@ -69,7 +69,61 @@ pub enum Finding {
         /// The account.
         account: AccountId,
     },
-    /// An account without overdraft goes below zero, or a balance beyond 64 bits.
+    /// The legs of a transaction are none that can be recorded.
+    #[error("leaf {seq} is not well formed: {problem}")]
+    Shape {
+        /// Its place.
+        seq: i64,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A leg has an account that an earlier leaf closed.
+    #[error("leaf {seq} has account {account}, which is closed")]
+    LegAfterClose {
+        /// Its place.
+        seq: i64,
+        /// The account.
+        account: AccountId,
+    },
+    /// An account was closed that had a balance, or a part in an open hold.
+    #[error("leaf {seq} closes account {account}, which is not empty")]
+    CloseNotEmpty {
+        /// Its place.
+        seq: i64,
+        /// The account.
+        account: AccountId,
+    },
+    /// A capture, a void or an expiry of what is no open hold, at the wrong time, or of more than is held.
+    #[error("leaf {seq} does not end hold {hold} rightly: {problem}")]
+    Hold {
+        /// Its place.
+        seq: i64,
+        /// The hold.
+        hold: TransactionId,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A hold that nothing has ended is not among the open holds.
+    #[error("hold {hold} is open, and is not listed")]
+    OpenHoldMissing {
+        /// The hold.
+        hold: TransactionId,
+    },
+    /// A hold is listed as open that is none, or twice.
+    #[error("hold {hold} is listed, and is not open")]
+    OpenHoldExtra {
+        /// The hold.
+        hold: TransactionId,
+    },
+    /// An open hold is listed with other columns than follow from its leaf.
+    #[error("open hold {hold} has another {column} than follows from the leaves")]
+    OpenHold {
+        /// The hold.
+        hold: TransactionId,
+        /// The column.
+        column: &'static str,
+    },
+    /// What is available of an account without overdraft goes below zero, or an amount beyond 64 bits.
     #[error("leaf {seq} takes account {account} beyond its bound")]
     Bound {
         /// Its place.
@@ -177,6 +231,22 @@ pub enum Finding {
         /// The column.
         column: &'static str,
     },
+    /// An id is recorded more than once.
+    #[error("transaction {transaction} is recorded more than once")]
+    RecordedTwice {
+        /// The transaction.
+        transaction: TransactionId,
+    },
+    /// A file of an export is not as an export writes it.
+    #[error("{file}, line {line}: {problem}")]
+    Line {
+        /// The file, within the export.
+        file: String,
+        /// The line, from 1; 0 for the whole file.
+        line: u64,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// An id is both recorded and refused.
     #[error("transaction {transaction} is recorded, and refused too")]
     RefusedAndRecorded {
@@ -187,15 +257,20 @@ pub enum Finding {
 
 /// The findings so far: the first ones of each kind by name, the rest by count.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) named: Vec<Finding>,
-    pub(super) left_out: u64,
+pub(crate) struct Findings {
+    pub(crate) named: Vec<Finding>,
+    pub(crate) left_out: u64,
 }
 
 impl Findings {
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         let kind = std::mem::discriminant(&finding);
         let alike = self.named.iter().filter(|other| std::mem::discriminant(*other) == kind).count();
         if alike < FINDINGS_OF_A_KIND_MAX { self.named.push(finding) } else { self.left_out += 1 }
+    }
+
+    /// How many there are, named or not.
+    pub(crate) fn count(&self) -> u64 {
+        self.named.len() as u64 + self.left_out
     }
 }

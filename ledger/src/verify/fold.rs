@@ -1,67 +1,27 @@
-//! What follows from the leaves: fed one by one in order, knowing no SQL.
+//! What follows from the leaves: fed one by one in order, knowing no SQL and no files.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::{HashMap, VecDeque};
 
 use uuid::Uuid;
 
 use super::finding::{Finding, Findings};
-use crate::accounts::Overdraft;
+use super::rows::{AccountRow, LeafRow};
 use crate::leaf::{Leaf, LeafLeg};
 use crate::merkle::tiles::Appender;
 use crate::merkle::{Hash, leaf_hash};
-use crate::{AccountId, Book, Currency, TransactionId};
+use crate::{AccountId, Act, Book, TransactionId};
 
-/// A transaction as its row has it.
-pub(super) struct LeafRow<'a> {
-    pub(super) seq: i64,
-    pub(super) id: Uuid,
-    /// Microseconds since the epoch of Unix.
-    pub(super) recorded_at: i64,
-    pub(super) reverses: Option<Uuid>,
-    pub(super) leaf_hash: &'a [u8],
-    pub(super) leaf: &'a [u8],
-}
+mod account;
+mod holds;
+mod shape;
+mod undone;
 
-/// An account: its row, and what follows from the leaves so far.
-pub(super) struct AccountFold {
-    /// `None` if the row names none that there is.
-    pub(super) currency: Option<Currency>,
-    pub(super) overdraft: Overdraft,
-    pub(super) row_balance: i64,
-    pub(super) row_version: i64,
-    pub(super) balance: i128,
-    pub(super) version: i64,
-    /// The sum of the entries that follow from the leaves, by [`EntryHasher`], less that of those that are there.
-    pub(super) entries: u64,
-}
+pub(super) use account::{AccountFold, EntryHasher, effective};
+pub(super) use holds::OpenHold;
+pub(super) use undone::Undone;
 
-/// A leg on its account: what its entry has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub(super) version: i64,
-    pub(super) seq: i64,
-    pub(super) amount: i64,
-    pub(super) balance: i64,
-}
-
-/// Hashes entries so that two sets of them can be compared by their sums, in whatever order each is read: with a key that is
-/// new and random in each run, sets that differ have the same sum once in 2^64.
-#[derive(Clone, Default)]
-pub(super) struct EntryHasher(RandomState);
-
-impl EntryHasher {
-    pub(super) fn hash(&self, account: Uuid, entry: &Expected) -> u64 {
-        self.0.hash_one((account.as_u128(), entry.version, entry.seq, entry.amount, entry.balance))
-    }
-}
-
-/// A reversal whose original is still to be looked at.
-pub(super) struct Reversal {
-    pub(super) seq: i64,
-    pub(super) original: TransactionId,
-    pub(super) legs: Vec<LeafLeg>,
-}
+/// A map by ids that come from the ledger, and so from whoever wrote it: hashed under a key that is new in each run.
+pub(super) type ById<T> = HashMap<Uuid, T, foldhash::quality::RandomState>;
 
 /// A checkpoint whose size is still to be reached.
 pub(super) struct Signed {
@@ -73,31 +33,50 @@ pub(super) struct Signed {
 pub(super) struct Fold {
     pub(super) book: Book,
     pub(super) appender: Appender,
-    pub(super) accounts: HashMap<Uuid, AccountFold>,
+    pub(super) accounts: ById<AccountFold>,
+    /// The leaves that closed accounts.
+    pub(super) closed: ById<i64>,
     pub(super) hasher: EntryHasher,
+    /// How many entries follow from the leaves.
     pub(super) entries: u64,
+    /// Their sum by the hasher.
+    pub(super) entries_sum: u64,
     /// Microseconds since the epoch of Unix.
     pub(super) recorded_at: Option<i64>,
-    pub(super) reversals: Vec<Reversal>,
+    /// The holds that nothing has ended yet.
+    pub(super) holds: ById<OpenHold>,
+    /// What was undone, whole or in parts, by its id.
+    pub(super) undone: ById<Undone>,
     /// By size, those ahead.
     pub(super) signed: VecDeque<Signed>,
     pub(super) findings: Findings,
-    reversed: HashSet<TransactionId>,
+    /// Room for the legs of a leaf, used again for the next.
+    legs: Vec<LeafLeg>,
 }
 
 impl Fold {
-    pub(super) fn new(book: Book, accounts: HashMap<Uuid, AccountFold>, hasher: EntryHasher) -> Fold {
+    pub(super) fn new(book: Book) -> Fold {
         Fold {
             book,
             appender: Appender::empty(),
-            accounts,
-            hasher,
+            accounts: HashMap::default(),
+            hasher: EntryHasher::default(),
+            closed: HashMap::default(),
             entries: 0,
+            entries_sum: 0,
             recorded_at: None,
-            reversals: Vec::new(),
+            holds: HashMap::default(),
+            undone: HashMap::default(),
             signed: VecDeque::new(),
             findings: Findings::default(),
-            reversed: HashSet::new(),
+            legs: Vec::new(),
+        }
+    }
+
+    /// Takes note of an account, with nothing posted to it yet.
+    pub(super) fn open(&mut self, row: &AccountRow) {
+        if self.accounts.insert(row.id, AccountFold::open(row)).is_some() {
+            self.findings.add(Finding::Account { account: AccountId(row.id), column: "id" });
         }
     }
 
@@ -117,8 +96,11 @@ impl Fold {
         if leaf_hash(row.leaf) != row.leaf_hash {
             self.findings.add(Finding::LeafHash { seq: row.seq, transaction });
         }
-        match Leaf::decode(row.leaf) {
-            Ok(leaf) => self.take_leaf(row, leaf),
+        match Leaf::decode_into(row.leaf, std::mem::take(&mut self.legs)) {
+            Ok(leaf) => {
+                self.take_leaf(row, &leaf);
+                self.legs = leaf.legs;
+            }
             Err(error) => self.findings.add(Finding::LeafEncoding { seq: row.seq, transaction, error }),
         }
         // A leaf that differs from its hash has its finding; the tree goes on with the hash, so that it stays the only one.
@@ -145,87 +127,83 @@ impl Fold {
         }
     }
 
-    fn take_leaf(&mut self, row: &LeafRow<'_>, leaf: Leaf) {
-        self.check_columns(row, &leaf);
+    fn take_leaf(&mut self, row: &LeafRow<'_>, leaf: &Leaf) {
+        self.check_columns(row, leaf);
         if self.recorded_at.is_some_and(|last| row.recorded_at <= last) {
             self.findings.add(Finding::RecordedAt { seq: row.seq });
         }
         self.recorded_at = Some(row.recorded_at);
-        self.check_balanced(row.seq, &leaf.legs);
-        for leg in &leaf.legs {
-            self.take_leg(row.seq, leg);
-        }
-        if let Some(original) = leaf.act.reverses() {
-            if !self.reversed.insert(original) {
-                self.findings.add(Finding::Reversal { seq: row.seq, original, problem: "it is reversed already" });
+        shape::check(&mut self.findings, row.seq, leaf);
+        match leaf.act {
+            Act::Post | Act::PostUpTo { .. } => self.move_legs(row.seq, leaf),
+            Act::Reverse(original) | Act::ReversePart(original) => {
+                self.move_legs(row.seq, leaf);
+                self.undone.entry(original.0).or_default().add(row.seq, leaf);
             }
-            self.reversals.push(Reversal { seq: row.seq, original, legs: leaf.legs });
+            Act::Hold { expires_at } => self.hold(row.seq, leaf, expires_at),
+            Act::Capture(hold) => {
+                self.end_hold(row.seq, leaf, hold);
+                self.move_legs(row.seq, leaf);
+            }
+            Act::Void(hold) | Act::Expire(hold) => self.end_hold(row.seq, leaf, hold),
+            Act::Close => self.close(row.seq, leaf),
         }
     }
 
     fn check_columns(&mut self, row: &LeafRow<'_>, leaf: &Leaf) {
+        let id = |transaction: Option<TransactionId>| transaction.map(|transaction| transaction.0);
         let columns = [
             ("book", leaf.book == self.book.id),
             ("seq", leaf.seq == row.seq),
             ("id", leaf.id.0 == row.id),
             ("recorded_at", leaf.recorded_at.timestamp_micros() == row.recorded_at),
-            ("reverses", leaf.act.reverses().map(|original| original.0) == row.reverses),
+            ("reverses", id(leaf.act.reverses()) == row.reverses),
+            ("reverses_part", id(leaf.act.reverses_part()) == row.reverses_part),
+            ("resolves", id(leaf.act.resolves()) == row.resolves),
         ];
         for (column, _) in columns.into_iter().filter(|(_, same)| !same) {
             self.findings.add(Finding::LeafColumn { seq: row.seq, transaction: TransactionId(row.id), column });
         }
     }
 
-    fn check_balanced(&mut self, seq: i64, legs: &[LeafLeg]) {
-        let sum = |currency| -> i128 {
-            legs.iter().filter(|leg| leg.currency == currency).map(|leg| i128::from(leg.amount)).sum()
-        };
-        for (n, leg) in legs.iter().enumerate() {
-            let is_first = legs[..n].iter().all(|other| other.currency != leg.currency);
-            if is_first && sum(leg.currency) != 0 {
-                self.findings.add(Finding::Unbalanced { seq, currency: leg.currency.code() });
-            }
-        }
-    }
-
-    fn take_leg(&mut self, seq: i64, leg: &LeafLeg) {
-        self.entries += 1;
+    /// The account of a leg, if it is open in the leg's currency and nothing has closed it before.
+    fn account(&mut self, seq: i64, leg: &LeafLeg) -> Option<&mut AccountFold> {
         let account = leg.account;
         let Some(fold) = self.accounts.get_mut(&account.0) else {
-            return self.findings.add(Finding::LegAccount { seq, account });
+            self.findings.add(Finding::LegAccount { seq, account });
+            return None;
         };
         if fold.currency != Some(leg.currency) {
             self.findings.add(Finding::LegAccount { seq, account });
         }
-        fold.version += 1;
-        fold.balance += i128::from(leg.amount);
-        let balance = i64::try_from(fold.balance);
-        if balance.is_err() || (fold.balance < 0 && !fold.overdraft.is_allowed()) {
-            self.findings.add(Finding::Bound { seq, account });
+        if fold.is_closed {
+            self.findings.add(Finding::LegAfterClose { seq, account });
         }
-        let balance = balance.unwrap_or_default();
-        let expected = Expected { version: fold.version, seq, amount: leg.amount, balance };
-        fold.entries = fold.entries.wrapping_add(self.hasher.hash(account.0, &expected));
+        Some(fold)
     }
 
-    /// Compares each account's row with what follows from the leaves.
-    pub(super) fn check_accounts(&mut self) {
-        let mut differing: Vec<_> =
-            self.accounts.iter().flat_map(|(id, fold)| fold.differences(AccountId(*id))).collect();
-        differing.sort_unstable();
-        for (account, column) in differing {
-            self.findings.add(Finding::Account { account, column });
+    fn move_legs(&mut self, seq: i64, leaf: &Leaf) {
+        let effective_at = effective(leaf);
+        for leg in &leaf.legs {
+            self.entries += 1;
+            let Some(fold) = self.account(seq, leg) else { continue };
+            let (entry, is_within_bound) = fold.add(seq, leg, effective_at);
+            self.entries_sum = self.entries_sum.wrapping_add(self.hasher.hash(leg.account.0, &entry));
+            if !is_within_bound {
+                self.findings.add(Finding::Bound { seq, account: leg.account });
+            }
         }
     }
-}
 
-impl AccountFold {
-    fn differences(&self, account: AccountId) -> impl Iterator<Item = (AccountId, &'static str)> {
-        let columns = [
-            ("currency", self.currency.is_some()),
-            ("balance", i128::from(self.row_balance) == self.balance),
-            ("version", self.row_version == self.version),
-        ];
-        columns.into_iter().filter(|(_, same)| !same).map(move |(column, _)| (account, column))
+    fn close(&mut self, seq: i64, leaf: &Leaf) {
+        for leg in &leaf.legs {
+            let Some(fold) = self.account(seq, leg) else { continue };
+            let is_empty = fold.balance == 0 && fold.held_out == 0 && fold.held_in == 0;
+            fold.is_closed = true;
+            self.closed.entry(leg.account.0).or_insert(seq);
+            if !is_empty {
+                self.findings.add(Finding::CloseNotEmpty { seq, account: leg.account });
+            }
+        }
     }
 }

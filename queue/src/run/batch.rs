@@ -1,5 +1,8 @@
 //! Runs a batch; one that fails is split until the jobs that fail stand alone.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use futures::future::BoxFuture;
 
 use super::guard::guard;
@@ -30,7 +33,15 @@ pub(crate) enum RanBatch<'a> {
     Unread(Vec<(usize, Unreadable)>),
     Failed(JobError, OwnTx<'a>),
     /// An outcome for each job.
-    Done(Vec<Result<(), JobError>>, OwnTx<'a>),
+    Done(Done<'a>),
+}
+
+/// A batch that came to its end.
+pub(crate) struct Done<'a> {
+    outcomes: Vec<Result<(), JobError>>,
+    tx: OwnTx<'a>,
+    /// Queues to wake after the commit.
+    follow_ups: HashSet<Cow<'static, str>>,
 }
 
 /// [`BatchJob::run`] without the type: decodes the payloads and runs them.
@@ -49,10 +60,13 @@ pub(crate) fn run_batch<J: BatchJob>(run: BatchRun<'_>) -> BoxFuture<'_, RanBatc
             return RanBatch::Unread(unread);
         }
         let outcomes = items.iter().map(|_| Ok(())).collect();
-        let mut batch = Batch::<J> { items, outcomes, tx: OwnTx::new(run.source), states: run.states };
-        match J::run(&mut batch).await {
-            Ok(()) => RanBatch::Done(batch.outcomes, batch.tx),
-            Err(error) => RanBatch::Failed(error, batch.tx),
+        let tx = OwnTx::new(run.source);
+        let mut batch = Batch::<J> { items, outcomes, tx, states: run.states, follow_ups: HashSet::new() };
+        let ran = J::run(&mut batch).await;
+        let Batch { outcomes, tx, follow_ups, .. } = batch;
+        match ran {
+            Ok(()) => RanBatch::Done(Done { outcomes, tx, follow_ups }),
+            Err(error) => RanBatch::Failed(error, tx),
         }
     })
 }
@@ -80,8 +94,8 @@ impl Executor {
                     parts.push(self.set_aside(kind, &part, unread, report));
                     continue;
                 }
-                Ok(RanBatch::Done(outcomes, tx)) => {
-                    parts.extend(self.end_batch(kind, &part, outcomes, tx, report).await);
+                Ok(RanBatch::Done(done)) => {
+                    parts.extend(self.end_batch(kind, &part, done, report).await);
                     continue;
                 }
                 Ok(RanBatch::Failed(error, tx)) => {
@@ -129,10 +143,10 @@ impl Executor {
         &self,
         kind: &Kind,
         part: &[&'a Claimed],
-        outcomes: Vec<Result<(), JobError>>,
-        tx: OwnTx<'_>,
+        done: Done<'_>,
         report: &mut Report,
     ) -> Option<Vec<&'a Claimed>> {
+        let Done { outcomes, tx, follow_ups } = done;
         let settlement = |(job, outcome): (&&Claimed, Result<(), JobError>)| {
             let outcome = outcome.map_err(RunError::Job);
             self.settlement(kind, job, outcome.as_ref().map(|()| None))
@@ -145,6 +159,7 @@ impl Executor {
         let lost = self.commit(tx, kind, part, settlements, report).await;
         report.lost += lost.len() as u64;
         if lost.is_empty() {
+            self.wake(follow_ups);
             return None;
         }
         Some(part.iter().filter(|job| !lost.contains(&job.holding)).copied().collect())

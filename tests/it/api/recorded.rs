@@ -13,7 +13,7 @@ use super::harness::{Answer, Api, Caller};
 /// Runs the jobs of this API's database until the sender is dropped.
 fn work(api: &Api) -> oneshot::Sender<()> {
     let signing_key = SigningKey::generate("test.example/main").unwrap();
-    let registry = jobs::registry(State { signing_key });
+    let registry = jobs::registry(State::of_key(signing_key));
     let config = ChildConfig::new(ConsumerConfig::new(api.pool.clone(), registry));
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {

@@ -1,12 +1,12 @@
 //! `bitnexus ledger verify`: proves the ledger, or names what is wrong with it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::Book;
-use ledger::keys::VerifierKey;
 use ledger::verify::{Progress, Report, verify};
 
 use crate::config::DatabaseArgs;
@@ -19,39 +19,39 @@ use crate::keys;
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Key that checkpoints are signed with, as `bitnexus ledger new-key` printed it. Default: that of `bitnexus up` here.
+    /// Verify the export in this folder, which `bitnexus ledger export` wrote, instead of a database.
+    #[arg(long, value_name = "FOLDER")]
+    export: Option<PathBuf>,
+    /// Key that checkpoints are signed with, as `bitnexus ledger key new` printed it. Default: that of `bitnexus up` here.
     #[arg(long, value_name = "VKEY", env = "LEDGER_VERIFIER_KEYS", value_delimiter = ',')]
     key: Vec<String>,
 }
 
-/// Verifies the main book.
+/// Verifies the main book, or the one that an export is of.
 pub(super) async fn run(args: VerifyArgs) -> Result<ExitCode> {
-    let verifiers = verifiers(&args)?;
-    let mut connection = args.database.connect("ledger verify").await?;
-    let bar = ProgressBar::no_length().with_style(style());
-    let report = verify(&mut connection, Book::MAIN, &verifiers, |progress| show(&bar, progress)).await;
+    let verifiers = keys::verifiers_or(&args.key, &args.database.dir)?;
+    let bar = ProgressBar::no_length().with_style(style("verifying"));
+    let report = match &args.export {
+        Some(folder) => ledger::export::verify(folder, &verifiers, |progress| show(&bar, progress)),
+        None => {
+            let mut connection = args.database.connect("ledger verify").await?;
+            verify(&mut connection, Book::MAIN, &verifiers, |progress| show(&bar, progress)).await
+        }
+    };
     bar.finish_and_clear();
     let report = report.context("verifying the ledger")?;
     print(&report, !verifiers.is_empty());
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The keys that were given, else the one of the `up` in this folder.
-fn verifiers(args: &VerifyArgs) -> Result<Vec<VerifierKey>> {
-    if args.key.is_empty() {
-        return Ok(keys::verifier(&args.database.dir)?.into_iter().collect());
-    }
-    let parse =
-        |text: &String| VerifierKey::parse(text).with_context(|| format!("--key (LEDGER_VERIFIER_KEYS): `{text}`"));
-    args.key.iter().map(parse).collect()
+/// How progress is shown, by what is being done.
+pub(super) fn style(doing: &str) -> ProgressStyle {
+    let template = format!("{doing} {{wide_bar}} {{human_pos}}/{{human_len}} transactions, {{per_sec}}, {{eta}} left");
+    ProgressStyle::with_template(&template).expect("the template is well formed")
 }
 
-fn style() -> ProgressStyle {
-    let template = "verifying {wide_bar} {human_pos}/{human_len} transactions, {per_sec}, {eta} left";
-    ProgressStyle::with_template(template).expect("the template is well formed")
-}
-
-fn show(bar: &ProgressBar, progress: Progress) {
+/// Shows how far it is.
+pub(super) fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_length(progress.leaves_total);
     bar.set_position(progress.leaves);
 }

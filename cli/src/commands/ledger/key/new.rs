@@ -1,4 +1,4 @@
-//! `bitnexus ledger new-key`: a signing key for an installation that `bitnexus up` does not look after.
+//! `bitnexus ledger key new`: a signing key for an installation that `bitnexus up` does not look after.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,9 +10,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use ledger::keys::SigningKey;
 
-/// Make a signing key for the ledger's checkpoints, and print the key that verifies them.
+/// Make the first signing key of a log, and print the key that verifies it.
 #[derive(Debug, Args)]
-pub(super) struct NewKeyArgs {
+pub(super) struct NewArgs {
     /// Name of the log that the key signs for, for ever: a host and a path, such as `ledger.example.org/main`.
     #[arg(long, value_name = "NAME")]
     origin: String,
@@ -21,7 +21,7 @@ pub(super) struct NewKeyArgs {
 }
 
 /// Makes the key.
-pub(super) fn run(args: &NewKeyArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &NewArgs) -> Result<ExitCode> {
     let key = SigningKey::generate(&args.origin).context("--origin")?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file);
     let mut file = file.with_context(|| format!("making {}", args.file.display()))?;
