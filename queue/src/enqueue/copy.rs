@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::Placed;
 use crate::inspect::JobState;
 use crate::new_job::{Due, NewJob};
 
@@ -29,7 +30,7 @@ const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const TEXT_OID: i32 = 25;
 
 /// Inserts all of them, or none; returns their ids, and the states that they begin in.
-pub(super) async fn copy(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<HashMap<Uuid, JobState>> {
+pub(super) async fn copy(conn: &mut PgConnection, jobs: &[Placed<'_>]) -> sqlx::Result<HashMap<Uuid, JobState>> {
     // Within the caller's transaction, a savepoint.
     let mut tx = conn.begin().await?;
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *tx).await?;
@@ -37,8 +38,8 @@ pub(super) async fn copy(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Res
     let mut counts: BTreeMap<(i16, &str), [i32; 3]> = BTreeMap::new();
     let mut sink = tx.copy_in_raw(COPY).await?;
     let mut rows = Rows(HEADER.to_vec());
-    for (place, job) in jobs.iter().enumerate() {
-        let state = rows.add(job, now, place);
+    for Placed { place, job } in jobs {
+        let state = rows.add(job, now, *place);
         created.insert(job.id, state);
         let count = counts.entry((job.shard, &*job.queue)).or_default();
         match state {
