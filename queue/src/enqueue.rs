@@ -150,8 +150,11 @@ async fn insert(conn: &mut PgConnection, jobs: &[Placed<'_>]) -> sqlx::Result<Ha
     // Every job is asked, so that none is taken for fresh a second time.
     let stale = jobs.iter().filter(|asked| !asked.job.fresh.take() || asked.job.live_key().is_some()).count();
     let is_fresh = stale == 0;
-    if is_fresh && jobs.len() >= copy::JOBS_MIN {
-        return copy::copy(conn, jobs).await;
+    if is_fresh
+        && jobs.len() >= copy::JOBS_MIN
+        && let Some(created) = copy::copy(conn, jobs).await?
+    {
+        return Ok(created);
     }
     let statement = if is_fresh { INSERT_FRESH.as_str() } else { INSERT };
     let arguments = arguments(jobs).map_err(sqlx::Error::Encode)?;
