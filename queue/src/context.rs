@@ -78,12 +78,12 @@ impl<'a> JobContext<'a> {
     /// Completes when somebody has asked for the job's end: tidy up and return, within the kind's
     /// [`Job::CANCEL_GRACE`](crate::Job::CANCEL_GRACE).
     pub async fn cancelled(&self) {
-        self.executor.cancellations.wanted(self.id()).await;
+        self.executor.cancellations.wanted(&[self.claimed.holding]).await;
     }
 
     /// Whether somebody has asked for the job's end.
     pub fn is_cancelled(&self) -> bool {
-        self.executor.cancellations.is_wanted(self.id())
+        self.executor.cancellations.who(self.claimed.holding).is_some()
     }
 
     /// The job's own transaction, begun on first use. When [`Job::run`](crate::Job::run) succeeds, the job's completion

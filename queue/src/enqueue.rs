@@ -95,9 +95,9 @@ pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enq
 
 /// Inserts what nothing stands in the way of, and looks for what stands in the way of the rest.
 async fn round(conn: &mut PgConnection, jobs: &[NewJob], open: &[usize]) -> sqlx::Result<Vec<(usize, Enqueued)>> {
-    let mut asked: Vec<&NewJob> = open.iter().map(|index| &jobs[*index]).collect();
+    let mut asked: Vec<Placed<'_>> = open.iter().map(|index| Placed { place: *index, job: &jobs[*index] }).collect();
     // In one order everywhere: an insert waits for another of its key, so two calls could wait for each other.
-    asked.sort_by_key(|job| job.live_key());
+    asked.sort_by_key(|asked| asked.job.live_key());
     let mut created: HashMap<Uuid, JobState> = insert(conn, &asked).await?;
     let (mut answers, mut blocked) = (Vec::with_capacity(open.len()), Vec::new());
     for index in open {
@@ -134,18 +134,27 @@ impl NewJob {
     }
 }
 
+/// A job and its place in the call, which decides who comes first of those that come due together.
+struct Placed<'j> {
+    place: usize,
+    job: &'j NewJob,
+}
+
 /// What inserts jobs whose ids and keys may be there already.
 const INSERT: &str = include_str!("enqueue/insert.sql");
 /// What inserts jobs that nothing can stand in the way of: without a speculative insertion, which each row pays for.
 static INSERT_FRESH: LazyLock<String> = LazyLock::new(|| INSERT.replace("on conflict do nothing", ""));
 
 /// Inserts what nothing stands in the way of; returns the ids, and the states that they begin in.
-async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<HashMap<Uuid, JobState>> {
+async fn insert(conn: &mut PgConnection, jobs: &[Placed<'_>]) -> sqlx::Result<HashMap<Uuid, JobState>> {
     // Every job is asked, so that none is taken for fresh a second time.
-    let stale = jobs.iter().filter(|job| !job.fresh.take() || job.live_key().is_some()).count();
+    let stale = jobs.iter().filter(|asked| !asked.job.fresh.take() || asked.job.live_key().is_some()).count();
     let is_fresh = stale == 0;
-    if is_fresh && jobs.len() >= copy::JOBS_MIN {
-        return copy::copy(conn, jobs).await;
+    if is_fresh
+        && jobs.len() >= copy::JOBS_MIN
+        && let Some(created) = copy::copy(conn, jobs).await?
+    {
+        return Ok(created);
     }
     let statement = if is_fresh { INSERT_FRESH.as_str() } else { INSERT };
     let arguments = arguments(jobs).map_err(sqlx::Error::Encode)?;
@@ -155,9 +164,9 @@ async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> sqlx::Result<HashM
 }
 
 /// The arrays of insert.sql, in their order. A test prepares the statement, since no macro checks it here.
-fn arguments(jobs: &[&NewJob]) -> Result<PgArguments, BoxError> {
-    fn each<'j, T>(jobs: &[&'j NewJob], value: impl Fn(&'j NewJob) -> T) -> Vec<T> {
-        jobs.iter().map(|job| value(job)).collect()
+fn arguments(jobs: &[Placed<'_>]) -> Result<PgArguments, BoxError> {
+    fn each<'j, T>(jobs: &[Placed<'j>], value: impl Fn(&'j NewJob) -> T) -> Vec<T> {
+        jobs.iter().map(|asked| value(asked.job)).collect()
     }
     let mut all = PgArguments::default();
     all.add(each(jobs, |job| job.shard))?;
@@ -182,6 +191,7 @@ fn arguments(jobs: &[&NewJob]) -> Result<PgArguments, BoxError> {
     all.add(each(jobs, |job| job.expires_at))?;
     all.add(each(jobs, |job| job.waits_for as i16))?;
     all.add(each(jobs, |job| job.version))?;
+    all.add(jobs.iter().map(|asked| asked.place as i64).collect::<Vec<_>>())?;
     Ok(all)
 }
 

@@ -14,6 +14,8 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::cancel::Wish;
+
 pub use rescue::{Rescued, release, rescue_expired};
 pub(crate) use rescue::{hand_back, take_back_since};
 
@@ -86,6 +88,9 @@ pub(crate) struct News {
     pub(crate) is_renewed: bool,
     /// Jobs of this process that somebody wants ended.
     pub(crate) cancelled: Vec<Uuid>,
+    /// Beside each other: the claims of those jobs, and who wants them ended.
+    pub(crate) epochs: Vec<i32>,
+    pub(crate) actors: Vec<String>,
     pub(crate) paused_kinds: Vec<String>,
     pub(crate) paused_queues: Vec<String>,
     /// Queues with jobs that wait for a place of their limit.
@@ -96,13 +101,21 @@ pub(crate) struct News {
     pub(crate) has_ended: bool,
 }
 
-/// Renews the lease and hears what is new. `heard` are jobs whose cancelling has been heard of before.
+impl News {
+    /// What somebody wants ended.
+    pub(crate) fn wishes(&self) -> Vec<Wish> {
+        let claims = self.cancelled.iter().zip(&self.epochs).zip(&self.actors);
+        claims.map(|((job, epoch), actor)| Wish { job: *job, epoch: *epoch, actor: actor.clone() }).collect()
+    }
+}
+
+/// Renews the lease and hears what is new. `heard` are wishes that have been heard of before.
 pub(crate) async fn renew(
     conn: &mut PgConnection,
     shard: i16,
     generation: &Generation,
     lease: Duration,
-    heard: &[Uuid],
+    heard: &[Wish],
     queues: &[&str],
 ) -> sqlx::Result<News> {
     let sent = Instant::now();
@@ -112,8 +125,9 @@ pub(crate) async fn renew(
         shard,
         generation.id,
         lease.as_secs_f64(),
-        heard,
+        &heard.iter().map(|wish| wish.job).collect::<Vec<_>>(),
         queues as &[&str],
+        &heard.iter().map(|wish| wish.epoch).collect::<Vec<_>>(),
     );
     let news = news.fetch_one(conn).await?;
     if news.is_renewed {

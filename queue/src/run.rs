@@ -98,7 +98,7 @@ impl Executor {
             }
             RunKind::Batch(run) => self.run_batch(run, kind, generation, jobs, &mut report).await,
         }
-        jobs.iter().for_each(|job| self.cancellations.forget(job.holding.id));
+        jobs.iter().for_each(|job| self.cancellations.forget(job.holding));
         report
     }
 
@@ -168,6 +168,12 @@ impl Executor {
         }
     }
 
+    /// Of a job that is not run, or not run again with its batch, since somebody wants it ended.
+    fn cancelled(&self, kind: &Kind, job: &Claimed, who: &str) -> Settlement {
+        let cancelled = RunError::Job(JobError::cancel(format!("cancelled by {who}")));
+        self.settlement(kind, job, Err(&cancelled))
+    }
+
     fn settlement(&self, kind: &Kind, job: &Claimed, ran: Result<Option<String>, &RunError>) -> Settlement {
         let verdict = match ran {
             Ok(result) => Verdict::Succeeded(result),
@@ -217,7 +223,7 @@ fn stopped(kind: &Kind, stopped: Stopped) -> Option<RunError> {
     match stopped {
         Stopped::Panicked(message) => Some(RunError::Job(JobError::retry(format!("panicked: {message}")))),
         Stopped::TimedOut => Some(RunError::Job(JobError::retry(format!("timed out after {:?}", kind.timeout)))),
-        Stopped::Cancelled => Some(RunError::Job(JobError::cancel("cancelled while it ran"))),
+        Stopped::Cancelled(who) => Some(RunError::Job(JobError::cancel(format!("cancelled by {who} while it ran")))),
         Stopped::LeaseLost => None,
     }
 }

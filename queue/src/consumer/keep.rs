@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::Shared;
+use crate::cancel::Wish;
 use crate::lane::Source;
 use crate::lease::{Generation, News, hand_back, register, renew};
 use crate::limit::declare;
@@ -93,9 +93,10 @@ impl Shared {
         self.lanes.iter().map(|lane| lane.queue.as_str()).collect()
     }
 
-    /// Acts on what a heartbeat heard; returns the jobs whose cancelling was heard of.
-    fn hear(&self, news: News) -> Vec<Uuid> {
-        self.executor.cancellations.hear(&news.cancelled);
+    /// Acts on what a heartbeat heard; returns what somebody wants ended.
+    fn hear(&self, news: News) -> Vec<Wish> {
+        let wishes = news.wishes();
+        self.executor.cancellations.hear(&wishes);
         *self.paused_kinds.write().expect("nothing panics while it is held") =
             news.paused_kinds.into_iter().collect::<HashSet<_>>();
         let paused_kinds = self.paused_kinds();
@@ -116,7 +117,7 @@ impl Shared {
         if news.has_ended {
             self.unblock.notify_one();
         }
-        news.cancelled
+        wishes
     }
 }
 

@@ -3,12 +3,12 @@ with asked as (
     update queue.job
        set cancelled_by = coalesce(cancelled_by, $3)
      where shard = $1 and id = any ($2::uuid[]) and owner is not null
-    returning id, owner
+    returning id, owner, epoch
 ),
 requested as (
-    insert into queue.cancel_request (shard, process, job)
-    select $1, owner, id from asked
-        on conflict do nothing
+    insert into queue.cancel_request (shard, process, job, epoch, actor)
+    select $1, owner, id, epoch, $3 from asked
+        on conflict (shard, process, job) do update set epoch = excluded.epoch, actor = excluded.actor
 ),
 ended as (
     delete from queue.job

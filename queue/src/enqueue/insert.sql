@@ -12,7 +12,7 @@ with created as (
                 else 1 end,
            new.priority, new.max_attempts,
            -- A microsecond apart, so that jobs enqueued together keep their order.
-           due.at + make_interval(secs => (new.place - 1) * 1e-6), statement_timestamp(),
+           due.at + make_interval(secs => new.place * 1e-6), statement_timestamp(),
            new.unique_key, new.unique_until_started, new.actor, new.trace, new.payload::json,
            new.limit_name, new.limit_key, new.is_sequence, new.weight, new.tags::text[], new.parent, new.expires_at,
            new.waits_for, new.version
@@ -20,8 +20,8 @@ with created as (
                $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
                $7::float8[], $8::timestamptz[], $9::bytea[], $10::boolean[], $11::text[], $12::text[], $13::text[],
                $14::text[], $15::text[], $16::boolean[], $17::smallint[], $18::text[], $19::uuid[], $20::timestamptz[],
-               $21::smallint[], $22::smallint[]
-           ) with ordinality as new(
+               $21::smallint[], $22::smallint[], $23::bigint[]
+           ) as new(
                shard, id, queue, kind, priority, max_attempts,
                delay_s, run_at, unique_key, unique_until_started, actor, trace, payload,
                limit_name, limit_key, is_sequence, weight, tags, parent, expires_at,

@@ -1,4 +1,4 @@
--- Renews a lease and hears what is new: $1 shard, $2 process, $3 seconds, $4 jobs whose end was heard of, $5 queues. See lease.rs.
+-- Renews a lease and hears what is new: $1 shard, $2 process, $3 seconds, $4 jobs whose end was heard of, $5 queues, $6 the claims of $4. See lease.rs.
 with renewed as (
     update queue.process
        set heartbeat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $3)
@@ -6,10 +6,14 @@ with renewed as (
     returning 1
 ),
 heard as (
-    delete from queue.cancel_request where shard = $1 and process = $2 and job = any ($4::uuid[])
+    delete from queue.cancel_request as request
+     using unnest($4::uuid[], $6::integer[]) as known(job, epoch)
+     where request.shard = $1 and request.process = $2 and request.job = known.job and request.epoch = known.epoch
 )
 select exists (select from renewed) as "is_renewed!",
-       array(select job from queue.cancel_request where shard = $1 and process = $2) as "cancelled!",
+       array(select job from queue.cancel_request where shard = $1 and process = $2 order by job) as "cancelled!",
+       array(select epoch from queue.cancel_request where shard = $1 and process = $2 order by job) as "epochs!",
+       array(select actor from queue.cancel_request where shard = $1 and process = $2 order by job) as "actors!",
        array(select kind from queue.kind_pause where shard = $1) as "paused_kinds!",
        array(select queue from queue.queue_control where shard = $1 and paused_at is not null) as "paused_queues!",
        array(

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use futures::future::BoxFuture;
 
-use super::guard::guard;
+use super::guard::{Stopped, guard};
 use super::{Executor, Pulse, Report, RunError, stopped};
 use crate::batch::{Batch, Item};
 use crate::claim::Claimed;
@@ -82,14 +82,30 @@ impl Executor {
     ) {
         // Parts that are still to be run, the first on top.
         let mut parts: Vec<Vec<&Claimed>> = vec![jobs.iter().collect()];
-        while let Some(part) = parts.pop() {
+        while let Some(mut part) = parts.pop() {
+            part.retain(|job| match self.cancellations.who(job.holding) {
+                Some(who) => {
+                    report.open.push(self.cancelled(kind, job, &who));
+                    false
+                }
+                None => true,
+            });
             if part.is_empty() {
                 continue;
             }
             let (states, keyring) = (&self.registry.states, self.registry.keyring.as_ref());
             let given = BatchRun { jobs: &part, source: &self.source, states, keyring };
-            let never = std::future::pending();
-            let failed = match guard(generation, &Pulse::new(), kind.timeout, never, run(given)).await {
+            let holdings: Vec<_> = part.iter().map(|job| job.holding).collect();
+            let cancelled = async {
+                self.cancellations.wanted(&holdings).await;
+                String::new()
+            };
+            let failed = match guard(generation, &Pulse::new(), kind.timeout, cancelled, run(given)).await {
+                // Without those that are not wanted, once more: what the others did is rolled back.
+                Err(Stopped::Cancelled(_)) => {
+                    parts.push(part);
+                    continue;
+                }
                 Ok(RanBatch::Unread(unread)) => {
                     parts.push(self.set_aside(kind, &part, unread, report));
                     continue;

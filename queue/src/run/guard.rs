@@ -15,16 +15,17 @@ pub(crate) enum Stopped {
     Panicked(String),
     TimedOut,
     LeaseLost,
-    Cancelled,
+    /// By whom.
+    Cancelled(String),
 }
 
 /// Runs the future to its end, unless one of these comes first; `cancelled` completes when the job's time is up after
-/// somebody has asked for its end.
+/// somebody has asked for its end, and says who.
 pub(super) async fn guard<T>(
     generation: &Generation,
     pulse: &Pulse,
     timeout: Duration,
-    cancelled: impl Future<Output = ()>,
+    cancelled: impl Future<Output = String>,
     run: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
     tokio::select! {
@@ -32,7 +33,7 @@ pub(super) async fn guard<T>(
         biased;
         ran = AssertUnwindSafe(run).catch_unwind() => ran.map_err(|panic| Stopped::Panicked(message(panic.as_ref()))),
         () = generation.lost.cancelled() => Err(Stopped::LeaseLost),
-        () = cancelled => Err(Stopped::Cancelled),
+        who = cancelled => Err(Stopped::Cancelled(who)),
         () = pulse.stops(timeout) => Err(Stopped::TimedOut),
     }
 }
@@ -51,14 +52,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_a_timeout_a_cancel_and_a_lost_lease_end_the_run() {
         let (generation, pulse) = (Generation::new(uuid::Uuid::nil()), Pulse::new());
-        let (second, never) = (Duration::from_secs(1), std::future::pending);
+        let (second, never) = (Duration::from_secs(1), std::future::pending::<String>);
         assert_eq!(guard(&generation, &pulse, second, never(), async { 7 }).await, Ok(7));
         let panics = guard(&generation, &pulse, second, never(), async { panic!("boom {}", 1) });
         assert_eq!(panics.await, Err::<(), _>(Stopped::Panicked("boom 1".to_owned())));
         let hangs = guard(&generation, &pulse, second, never(), std::future::pending::<()>());
         assert_eq!(hangs.await, Err(Stopped::TimedOut));
-        let cancelled = guard(&generation, &pulse, second, async {}, std::future::pending::<()>());
-        assert_eq!(cancelled.await, Err(Stopped::Cancelled));
+        let cancelled = guard(&generation, &pulse, second, async { "ada".to_owned() }, std::future::pending::<()>());
+        assert_eq!(cancelled.await, Err(Stopped::Cancelled("ada".to_owned())));
         generation.lost.cancel();
         let lost = guard(&generation, &pulse, Duration::from_secs(3), never(), std::future::pending::<()>());
         assert_eq!(lost.await, Err(Stopped::LeaseLost));

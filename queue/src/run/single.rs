@@ -35,9 +35,8 @@ impl Executor {
         report: &mut Report,
     ) {
         // Heard of while it waited to be run.
-        if self.cancellations.is_wanted(job.holding.id) {
-            let cancelled = RunError::Job(JobError::cancel("cancelled before it began"));
-            return report.open.push(self.settlement(kind, job, Err(&cancelled)));
+        if let Some(who) = self.cancellations.who(job.holding) {
+            return report.open.push(self.cancelled(kind, job, &who));
         }
         let pulse = Pulse::new();
         let mut ctx = JobContext {
@@ -51,8 +50,9 @@ impl Executor {
             looked: None,
         };
         let cancelled = async {
-            self.cancellations.wanted(job.holding.id).await;
+            self.cancellations.wanted(&[job.holding]).await;
             tokio::time::sleep(kind.cancel_grace).await;
+            self.cancellations.who(job.holding).unwrap_or_default()
         };
         let ran = guard(generation, &pulse, kind.timeout, cancelled, run(&mut ctx)).await;
         let JobContext { tx, result, follow_ups, .. } = ctx;

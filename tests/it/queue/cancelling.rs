@@ -12,7 +12,7 @@ use tests::database::Database;
 use workers::child::ChildConfig;
 
 use super::control::{assert_counters_hold, operate};
-use super::support::{Act, Worker, count, effects, enqueue, find, make_effects, reaches, told, waits_for};
+use super::support::{Act, Worker, count, effects, enqueue, find, make_effects, reaches, together, told, waits_for};
 
 /// A job that tidies up when it is cancelled.
 #[derive(Serialize, Deserialize)]
@@ -96,7 +96,7 @@ async fn cancel_running(heartbeat: Duration, is_woken: bool) -> Duration {
     }
     let job = reaches(&pool, ids[0], JobState::Cancelled).await;
     let took = began.elapsed();
-    assert_eq!(job.errors[0].error, "cancelled while it ran");
+    assert_eq!(job.errors[0].error, "cancelled by operator:ada while it ran");
     assert!(effects(&pool).await.is_empty(), "what it wrote is rolled back");
     // The process says with its next heartbeat that it has heard.
     wake(&pool).await;
@@ -196,5 +196,25 @@ async fn cancelling_races_with_workers_and_every_job_ends_once() {
     let succeeded = "select count(*) from queue.job_history where state = 4";
     assert_eq!(effects(&pool).await.len() as i64, count(&pool, succeeded).await);
     assert_eq!(count(&pool, "select count(distinct id) from queue.job_history").await, 2_000);
+    assert_counters_hold(&pool).await;
+}
+
+#[tokio::test]
+async fn a_batch_goes_on_without_the_job_that_is_not_wanted() {
+    let pool = Database::create().await.pool(10).await;
+    make_effects(&pool).await;
+    let jobs = [together("a", Act::Write), together("b", Act::WriteAndWait), together("c", Act::Write)];
+    let ids = enqueue(&pool, &jobs).await;
+    let mut worker = Worker::start(&pool).await;
+    assert_eq!(worker.next().await.name, "a,b,c");
+    assert_eq!(operate!(pool, cancel, &ids[1].into()).asked, 1);
+    assert_eq!(worker.next().await.name, "a,c");
+    let cancelled = reaches(&pool, ids[1], JobState::Cancelled).await;
+    assert_eq!(cancelled.errors[0].error, "cancelled by operator:ada");
+    for id in [ids[0], ids[2]] {
+        reaches(&pool, id, JobState::Succeeded).await;
+    }
+    assert_eq!(effects(&pool).await, ["a", "c"]);
+    worker.stop().await;
     assert_counters_hold(&pool).await;
 }

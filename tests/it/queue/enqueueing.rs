@@ -229,3 +229,14 @@ async fn jobs_that_share_a_commit_stand_alone() {
     }
     assert_eq!(count(&pool, "select count(*) from queue.job").await, 49);
 }
+
+/// An insert goes by the unique keys, so that two calls do not wait for each other in a circle; the order does not.
+#[tokio::test]
+async fn jobs_of_one_call_come_due_in_their_order_whatever_their_keys() {
+    let pool = Database::create().await.pool(4).await;
+    let unique = |n: u8| told(&n.to_string(), Act::Succeed).unique(n.to_string(), Unique::WhileLive);
+    let jobs: Vec<_> = (0..16).map(|n| if n % 3 == 0 { told("plain", Act::Succeed) } else { unique(n) }).collect();
+    let ids = support::enqueue(&pool, &jobs).await;
+    let due: Vec<Uuid> = sqlx::query_scalar("select id from queue.job order by run_at").fetch_all(&pool).await.unwrap();
+    assert_eq!(due, ids);
+}
