@@ -14,10 +14,15 @@
 // Money is never a float.
 #![deny(clippy::float_arithmetic)]
 
+// Tests include files that know the crate by its name.
+#[cfg(test)]
+extern crate self as ledger;
+
 pub mod accounts;
 mod act;
 pub mod book;
 pub mod checkpoint;
+pub mod client;
 pub mod currency;
 pub mod history;
 pub mod holds;
@@ -31,6 +36,7 @@ pub mod verify;
 
 pub use act::Act;
 pub use book::Book;
+pub use client::LedgerClient;
 pub use currency::{Currency, UnknownCurrency};
 pub use ids::{AccountId, GroupId, TransactionId};
 pub use money::{AmountError, Money};
