@@ -15,10 +15,10 @@ use cli::migrations::migrate;
 use ledger::accounts::{NewAccount, Overdraft, open};
 use ledger::posting::post;
 use ledger::{AccountId, Book, Currency, Outcome, Posting, TransactionId};
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection, PgPool};
 use tempfile::TempDir;
 use tests::again::Again;
-use tests::random::Random;
 use tests::server::{Server, Shutdown};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -181,7 +181,7 @@ impl Stage {
         };
         match (kill_server && is_reached, messages % 2) {
             (true, 0) => self.server.restart(Shutdown::Immediate),
-            (true, _) => self.server.crash(&mut Random::new(trial)),
+            (true, _) => self.kill_backend().await,
             (false, _) => (),
         }
         writer.kill();
@@ -190,6 +190,18 @@ impl Stage {
         assert!(is_reached || told == BATCHES, "{}", fs::read_to_string(log).unwrap());
         self.assert_settled(trial, told).await;
         is_reached
+    }
+
+    /// Kills the process that serves the writer; the server then ends all sessions and recovers. Returns once it has begun to.
+    async fn kill_backend(&self) {
+        let mut witness = self.connect().await;
+        let serving =
+            "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
+        let pid: i32 = sqlx::query_scalar(serving).fetch_one(&mut witness).await.unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        while witness.ping().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// What was acknowledged is there whole; of the rest each batch is there whole or not at all.
