@@ -1,10 +1,20 @@
-//! What happened to an account, newest first.
+//! What happened to an account, and what it had at any point: in the order of the book, and by the times that transactions
+//! count from. Nothing here adds up more than it has to: a running balance stands in each entry, and a place in the log or
+//! in an account's history is found by halving, since both have no gaps.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::leaf::Leaf;
 use crate::{AccountId, Book, TransactionId};
+
+mod balance;
+mod page;
+mod search;
+
+pub use balance::{balance_at_seq, balance_effective_at, balance_recorded_at};
+pub use page::{Order, Page, Query, SCAN_MAX, page};
+pub use search::{seq_at, versions_at};
 
 /// The most entries that one page has.
 pub const LIMIT_MAX: i64 = 1_000;
@@ -72,6 +82,7 @@ pub async fn entries(
 }
 
 /// An entry and its transaction as their rows have them.
+#[derive(Debug)]
 struct Row {
     version: i64,
     seq: i64,

@@ -59,21 +59,8 @@ fn expiry(hold: TransactionId) -> Posting {
 }
 
 async fn due(conn: &mut PgConnection, book: Book, limit: i64) -> Result<Vec<TransactionId>, sqlx::Error> {
-    sqlx::query_scalar!(
-        // In the order of the one index that begins with the book, so that there is one plan: from its first row on.
-        r#"select id as "id: TransactionId"
-           from ledger.open_hold
-           where shard = $1
-               and book = $2
-               and expires_at <= statement_timestamp()
-           order by shard, book, expires_at
-           limit $3"#,
-        book.shard,
-        book.id,
-        limit
-    )
-    .fetch_all(conn)
-    .await
+    let ids = sqlx::query_file_scalar!("src/holds/due.sql", book.shard, book.id, limit).fetch_all(conn).await?;
+    Ok(ids.into_iter().map(TransactionId).collect())
 }
 
 /// How long it is until then, by the database's clock; zero if that is over.

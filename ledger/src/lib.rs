@@ -16,10 +16,15 @@
 // Money is never a float.
 #![deny(clippy::float_arithmetic)]
 
+// Tests include files that know the crate by its name.
+#[cfg(test)]
+extern crate self as ledger;
+
 pub mod accounts;
 mod act;
 pub mod book;
 pub mod checkpoint;
+pub mod client;
 pub mod currency;
 pub mod export;
 pub mod history;
@@ -38,6 +43,7 @@ pub mod witness;
 
 pub use act::Act;
 pub use book::Book;
+pub use client::LedgerClient;
 pub use currency::{Currency, UnknownCurrency};
 pub use ids::{AccountId, GroupId, TransactionId};
 pub use money::{AmountError, Money};

@@ -114,6 +114,8 @@ async fn partial_reversals_never_come_to_more_than_the_original() {
     assert_eq!(outcomes[0], refused(Refusal::ReversalExceedsOriginal));
     assert_eq!(outcomes[1], refused(Refusal::PartlyReversed));
     assert_eq!(outcomes[3], refused(Refusal::AlreadyReversed));
+    // What a chain takes back was never reversed.
+    bench.post(&chain(vec![reverse_part(&sent, 10), transfer(a, b, 1_000)])).await;
     create(&mut bench, &[reverse_part(&sent, 10)]).await;
     assert_eq!((bench.balance(a).await, bench.balance(b).await), (100, 0));
     assert_sound(&mut bench).await;

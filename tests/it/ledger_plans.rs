@@ -7,10 +7,13 @@ use crate::ledger_kit::Bench;
 
 /// The statements as they are.
 const READ: &str = include_str!("../../ledger/src/posting/read.sql");
+const DUE: &str = include_str!("../../ledger/src/holds/due.sql");
+const BALANCE_EFFECTIVE: &str = include_str!("../../ledger/src/history/balance_effective.sql");
+const READ_PLAIN: &str = include_str!("../../ledger/src/posting/read_plain.sql");
 const WRITE: &str = include_str!("../../ledger/src/posting/write.sql");
 
 /// 100,000 accounts and as many transactions, entries and refusals, without statistics.
-const FILL: [&str; 6] = [
+const FILL: [&str; 7] = [
     "set session_replication_role = replica",
     "insert into ledger.account (book, id, currency, overdraft)
      select 1, gen_random_uuid(), 'GBP', true from generate_series(1, 100000)",
@@ -22,6 +25,10 @@ const FILL: [&str; 6] = [
      from generate_series(0, 99999) as n",
     "insert into ledger.open_hold (book, id, seq, expires_at, accounts)
      select 1, gen_random_uuid(), n, now(), array[gen_random_uuid()] from generate_series(0, 99999) as n",
+    "insert into ledger.entry (book, account_id, version, seq, amount, balance, effective_at)
+     select 1, id, n, n, 1, n, case n % 100 when 0 then now() end
+     from (select id from ledger.account limit 10) as account
+     cross join generate_series(1, 10000) as n",
     "insert into ledger.refusal (book, id, reason, refused_at)
      select 1, gen_random_uuid(), 'amount_zero', now() from generate_series(1, 100000)",
     "insert into ledger.tile (book, level, index, root, hashes)
@@ -38,12 +45,12 @@ async fn plan(bench: &mut Bench, column: &str, table: &str) -> String {
         .bind(&sample)
         .bind(&sample)
         .bind(&sample)
-        .bind(&sample)
         .bind(99_840i64)
         .bind(100_000i64)
         .bind(vec![0i16])
         .bind(vec![256i64])
         .bind(vec![390i64])
+        .bind(&sample)
         .bind(&sample)
         .persistent(false)
         .fetch_all(&mut bench.conn)
@@ -81,6 +88,52 @@ async fn a_batch_is_read_by_index_with_and_without_statistics() {
         assert!(!plan.contains("Filter: (id") && !plan.contains("Filter: (re"), "after {statistics}:\n{plan}");
         assert!(plan.matches("id = wanted").count() >= 3, "after {statistics}:\n{plan}");
     }
+}
+
+async fn lines(
+    query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    bench: &mut Bench,
+) -> String {
+    let rows = query.persistent(false).fetch_all(&mut bench.conn).await.expect("the query runs");
+    rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn the_past_and_what_is_due_are_found_by_index_with_and_without_statistics() {
+    let mut bench = Bench::create(0).await;
+    for statement in FILL {
+        bench.execute(statement.to_owned()).await;
+    }
+    let account = "select account_id from ledger.entry limit 1";
+    let account: Uuid = sqlx::query_scalar(account).fetch_one(&mut bench.conn).await.expect("there are entries");
+    for statistics in ["select 1", "analyze"] {
+        bench.execute(statistics.to_owned()).await;
+        let due = format!("explain {DUE}");
+        let due = sqlx::query(sqlx::AssertSqlSafe(due)).bind(0i16).bind(1i32).bind(100i64);
+        let plan = lines(due, &mut bench).await;
+        assert!(plan.contains("Index Scan using open_hold_expires_at"), "after {statistics}:\n{plan}");
+        assert!(!plan.contains("Sort"), "after {statistics}:\n{plan}");
+        let past = format!("explain {BALANCE_EFFECTIVE}");
+        let past = sqlx::query(sqlx::AssertSqlSafe(past)).bind(0i16).bind(1i32).bind(account).bind(chrono::Utc::now());
+        let plan = lines(past, &mut bench).await;
+        for index in ["transaction_shard_book_seq_key", "entry_pkey", "entry_effective_at", "account_pkey"] {
+            assert!(plan.contains(index), "{index} after {statistics}:\n{plan}");
+        }
+        assert_eq!(plan.matches("entry_effective_at").count(), 2, "after {statistics}:\n{plan}");
+        assert!(!plan.contains("Seq Scan on entry") && !plan.contains("Seq Scan on tr"), "after {statistics}:\n{plan}");
+    }
+}
+
+/// So what is shown of the plan of one holds for the other.
+#[test]
+fn a_plain_batch_is_read_by_the_same_queries() {
+    let queries = |statement: &'static str| {
+        let body = statement.split_once("select 0::smallint").expect("it begins with the clock").1;
+        body.split("union all\n").map(str::trim).collect::<Vec<_>>()
+    };
+    let (plain, whole) = (queries(READ_PLAIN), queries(READ));
+    assert!(plain.len() > 4 && whole.len() > plain.len());
+    assert!(plain.iter().all(|query| whole.contains(query)), "{plain:#?}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod holds;
 mod reversals;
 mod shape;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use chain::Undo;
 pub(crate) use shape::is_inverse;

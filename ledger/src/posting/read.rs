@@ -85,24 +85,10 @@ pub(super) async fn read(
 ) -> Result<(State, Appender), PostError> {
     let wanted = Wanted::of(postings);
     let edge = Edge::of(head.size as u64, postings.len() as u64);
-    let rows = sqlx::query_file_as!(
-        Row,
-        "src/posting/read.sql",
-        book.shard,
-        book.id,
-        &wanted.accounts,
-        &wanted.recorded,
-        &wanted.ids,
-        &wanted.originals,
-        edge.leaves_start,
-        edge.leaves_stop,
-        &edge.levels,
-        &edge.starts,
-        &edge.stops,
-        &wanted.holds
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows = match wanted.originals.is_empty() && wanted.holds.is_empty() {
+        true => rows_of_plain(conn, book, &wanted, &edge).await?,
+        false => rows_of_any(conn, book, &wanted, &edge).await?,
+    };
     let mut gathered = Gathered::new(book, &head, &wanted.holds);
     for row in rows {
         gathered.take(row)?;
@@ -115,6 +101,48 @@ pub(super) async fn read(
     assert!(state.recorded.len() <= wanted.recorded.len(), "no transaction is read that the batch does not name");
     assert!(state.refused.len() <= wanted.ids.len(), "no refusal is read that the batch does not name");
     gathered.finish(head, &edge)
+}
+
+async fn rows_of_any(conn: &mut PgConnection, book: Book, wanted: &Wanted, edge: &Edge) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_file_as!(
+        Row,
+        "src/posting/read.sql",
+        book.shard,
+        book.id,
+        &wanted.accounts,
+        &wanted.recorded,
+        &wanted.ids,
+        edge.leaves_start,
+        edge.leaves_stop,
+        &edge.levels,
+        &edge.starts,
+        &edge.stops,
+        &wanted.originals,
+        &wanted.holds
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Of a batch that neither reverses nor ends anything.
+async fn rows_of_plain(conn: &mut PgConnection, book: Book, wanted: &Wanted, edge: &Edge) -> sqlx::Result<Vec<Row>> {
+    assert_eq!(wanted.recorded, wanted.ids, "it names no other transactions");
+    sqlx::query_file_as!(
+        Row,
+        "src/posting/read_plain.sql",
+        book.shard,
+        book.id,
+        &wanted.accounts,
+        &wanted.recorded,
+        &wanted.ids,
+        edge.leaves_start,
+        edge.leaves_stop,
+        &edge.levels,
+        &edge.starts,
+        &edge.stops
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// The ids that a batch names, each once.

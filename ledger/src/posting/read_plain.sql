@@ -1,0 +1,70 @@
+-- Everything that a batch needs to know which neither reverses nor ends anything; the same as in read.sql, without
+-- the rest, which would have to be planned each time: $3 its accounts, $4 and $5 its ids, $6 to
+-- $7 the leaves of the open tile, $8 to $10 the open tiles above it. Each lateral query, which `offset 0` keeps as it stands,
+-- is one index look-up for each id, whatever the planner thinks of the tables.
+select 0::smallint as "kind!",
+    null::uuid as id,
+    null::text as text,
+    null::boolean as overdraft,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as number,
+    null::bigint as version,
+    null::smallint as level,
+    null::bytea as bytes,
+    null::bigint as held_out,
+    null::bigint as held_in,
+    null::bigint as closed_seq
+union all
+select 1::smallint, a.id, a.currency, a.overdraft, a.balance, a.version, null, null, a.held_out, a.held_in, a.closed_seq
+from unnest($3::uuid[]) as wanted (id)
+cross join lateral (
+    select *
+    from ledger.account
+    where shard = $1
+        and book = $2
+        and id = wanted.id
+    offset 0
+) as a
+union all
+select 2::smallint, t.id, null, null, t.seq, null, null, t.leaf, null, null, null
+from unnest($4::uuid[]) as wanted (id)
+cross join lateral (
+    select *
+    from ledger.transaction
+    where shard = $1
+        and id = wanted.id
+    offset 0
+) as t
+where t.book = $2
+union all
+select 3::smallint, r.id, r.reason, null, null, null, null, null, null, null, null
+from unnest($5::uuid[]) as wanted (id)
+cross join lateral (
+    select *
+    from ledger.refusal
+    where shard = $1
+        and book = $2
+        and id = wanted.id
+    offset 0
+) as r
+union all
+-- The open tile of the lowest level is made of the last leaves.
+select 5::smallint, null, null, null, t.seq, null, 0::smallint, t.leaf_hash, null, null, null
+from ledger.transaction as t
+where t.shard = $1
+    and t.book = $2
+    and t.seq >= $6
+    and t.seq < $7
+union all
+-- Those above it are made of the roots of the last tiles of the level below.
+select 5::smallint, null, null, null, t.index, null, (t.level + 1)::smallint, t.root, null, null, null
+from unnest($8::smallint[], $9::bigint[], $10::bigint[]) as open (level, start, stop)
+cross join lateral (
+    select *
+    from ledger.tile
+    where shard = $1
+        and book = $2
+        and level = open.level
+        and index >= open.start
+        and index < open.stop
+    offset 0
+) as t
