@@ -22,10 +22,14 @@ pub(crate) struct Exported {
 }
 
 impl Exported {
+    /// A book without leaves.
+    pub(crate) async fn empty() -> Exported {
+        Exported { bench: Bench::create(3).await, folder: tempfile::tempdir().unwrap() }
+    }
+
     /// A book with so many leaves, not exported yet.
     pub(crate) async fn create(leaves: usize) -> Exported {
-        let folder = tempfile::tempdir().unwrap();
-        let mut exported = Exported { bench: Bench::create(3).await, folder };
+        let mut exported = Exported::empty().await;
         exported.grow(leaves).await;
         exported
     }

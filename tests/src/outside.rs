@@ -65,22 +65,22 @@ fn locate(program: &str) -> PathBuf {
     if program.contains('/') { root().join(program) } else { program.into() }
 }
 
+/// Builds the Go program beside the tests, where its cache stays for the next time.
 fn build() -> Option<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("bitnexus-outside-{}", std::process::id()));
+    let tests = std::env::current_exe().expect("a running program has a path");
+    let folder = tests.ancestors().nth(3).expect("cargo puts tests three folders deep").join("outside");
     std::fs::create_dir_all(&folder).ok()?;
-    let program = folder.join("check");
-    let built = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(root().join("tests/outside/check.go"))
-        .current_dir(&folder)
-        .env("GO111MODULE", "off")
-        .env("GOPATH", GO_PATH)
-        .env("GOCACHE", folder.join("cache"))
-        .output()
-        .ok()?;
+    let program = folder.join(format!("check-{}", std::process::id()));
+    let mut go = Command::new("go");
+    go.args(["build", "-o"]).arg(&program).arg(root().join("tests/outside/check.go")).current_dir(&folder);
+    go.env("GO111MODULE", "off").env("GOPATH", GO_PATH).env("GOCACHE", folder.join("cache"));
+    let built = go.output().ok()?;
     if !built.status.success() {
         eprintln!("{}", String::from_utf8_lossy(&built.stderr));
+        return None;
     }
-    built.status.success().then_some(program)
+    // In the place of the last one at once, as another test process may run that.
+    let shared = folder.join("check");
+    std::fs::rename(&program, &shared).ok()?;
+    Some(shared)
 }
