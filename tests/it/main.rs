@@ -22,6 +22,7 @@ mod log_export;
 mod log_kit;
 mod log_oracles;
 mod log_outside;
+mod log_plans;
 mod log_witness;
 mod queue;
 mod supervisor;

@@ -47,7 +47,8 @@ pub struct WitnessArgs {
 /// When the address cannot be bound, a key is wrong, or another witness works with the folder.
 pub async fn run(args: WitnessArgs) -> Result<ExitCode> {
     let shutdown = signals::shutdown(String::new)?;
-    let parse = |text: &String| VerifierKey::parse(text).with_context(|| format!("--log-key (WITNESS_LOG_KEYS): `{text}`"));
+    let parse =
+        |text: &String| VerifierKey::parse(text).with_context(|| format!("--log-key (WITNESS_LOG_KEYS): `{text}`"));
     let logs: Vec<VerifierKey> = args.logs.iter().map(parse).collect::<Result<_>>()?;
     let store = Store::open(&args.witness_dir).context("--witness-dir (WITNESS_DIR)")?;
     let key = key(&args.witness_dir, args.name.as_deref())?;
