@@ -41,7 +41,8 @@ impl<T: Type + Serialize> Found<T> {
 pub(crate) struct KnownTags(Vec<String>);
 
 impl KnownTags {
-    fn contains(&self, tag: &str) -> bool {
+    /// Whether the caller has what is tagged so.
+    pub(crate) fn contains(&self, tag: &str) -> bool {
         self.0.iter().any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
     }
 }

@@ -30,8 +30,7 @@ impl<T: Serialize> Reply<T> {
 
     /// A strong validator of the answer: the same bytes have the same tag.
     pub(crate) fn tag(&self) -> String {
-        let digest = Sha256::digest(&self.bytes);
-        format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&digest[..16]))
+        tag_of(&self.bytes)
     }
 
     /// An answer as it was given before and kept.
@@ -58,6 +57,11 @@ impl<T: Send> IntoResponse for Reply<T> {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
+}
+
+/// A strong validator of these bytes.
+pub(crate) fn tag_of(bytes: &[u8]) -> String {
+    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(bytes)[..16]))
 }
 
 /// One way a request can be refused, as the document tells it.

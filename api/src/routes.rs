@@ -2,6 +2,7 @@
 
 mod accounts;
 mod jobs;
+mod ledger;
 mod merge;
 mod products;
 mod sessions;
@@ -25,6 +26,8 @@ pub(crate) enum Tag {
     Transactions,
     /// Money at rest.
     Accounts,
+    /// The log of everything recorded: checkpoints, tiles, receipts and proofs, for tools that are not ours.
+    Ledger,
     /// Work that goes on after the answer.
     Jobs,
 }
@@ -61,6 +64,13 @@ operations! {
     "GET /api/v1/transactions/{id}" => transactions::get::GetTransaction,
     "GET /api/v1/accounts/{id}" => accounts::get::GetAccount,
     "GET /api/v1/accounts/{id}/entries" => accounts::entries::ListEntries,
+    "GET /api/v1/ledger/checkpoint" => ledger::checkpoint::GetCheckpoint,
+    "GET /api/v1/ledger/tile/*tile" => ledger::tile::GetTile,
+    "GET /api/v1/ledger/tile/entries/*bundle" => ledger::entries::GetEntries,
+    "GET /api/v1/ledger/receipts/{id}" => ledger::receipt::GetReceipt,
+    "GET /api/v1/ledger/receipts/{id}/leaf" => ledger::leaf::GetLeaf,
+    "GET /api/v1/ledger/proofs/inclusion" => ledger::inclusion::ProveInclusion,
+    "GET /api/v1/ledger/proofs/consistency" => ledger::consistency::ProveConsistency,
     "GET /api/v1/jobs/{id}" => jobs::get::GetJob,
 }
 

@@ -71,7 +71,7 @@ pub async fn tile(conn: &mut PgConnection, book: Book, path: TilePath) -> Result
         TileKind::Hashes(level) if path.is_full() => Ok(full_tile(conn, book, level, path.index as i64).await?),
         TileKind::Hashes(level) => {
             let run = Run { level, start: start as u64, count };
-            Ok(read_runs(conn, book, &[run]).await?.concat().concat())
+            Ok(read_runs(conn, book, &[run], 0).await?.concat().concat())
         }
     }
 }

@@ -3,6 +3,7 @@
 mod document;
 mod flow;
 mod harness;
+mod ledger;
 mod recorded;
 mod transport;
 mod wrong_input;

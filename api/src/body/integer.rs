@@ -14,7 +14,8 @@ scalar!([const MIN: i64, const MAX: i64] Integer<MIN, MAX>);
 
 impl<const MIN: i64, const MAX: i64> Integer<MIN, MAX> {
     fn schema() -> MetaSchema {
-        let bound = |bound: i64| Some(f64::from(i32::try_from(bound).unwrap_or(i32::MAX)));
+        // One beyond 32 bits is that of the format.
+        let bound = |bound: i64| i32::try_from(bound).ok().map(f64::from);
         let format = Some(if MAX <= i32::MAX.into() { "int32" } else { "int64" });
         MetaSchema { format, minimum: bound(MIN), maximum: bound(MAX), ..MetaSchema::new("integer") }
     }

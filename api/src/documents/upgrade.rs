@@ -17,6 +17,7 @@ pub(super) fn to_3_1(document: &str) -> String {
     }
     let closed = request_schemas(&document);
     schemas(&mut document["components"]["schemas"], &closed);
+    name_rests(&mut document["paths"]);
     for (_, path) in entries(&mut document["paths"]) {
         for (_, operation) in entries(path) {
             self::operation(operation);
@@ -28,6 +29,25 @@ pub(super) fn to_3_1(document: &str) -> String {
 
 fn entries(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
     value.as_object_mut().into_iter().flat_map(Map::iter_mut)
+}
+
+/// A path that ends in `*name` takes the rest of the address, slashes too; the document calls that a parameter.
+fn name_rests(paths: &mut Value) {
+    let Some(paths) = paths.as_object_mut() else { return };
+    for (path, mut operations) in std::mem::take(paths) {
+        let Some((start, name)) = path.split_once("/*") else {
+            paths.insert(path, operations);
+            continue;
+        };
+        let description = "The rest of the path; its slashes are written as they are.";
+        let schema = json!({ "type": "string" });
+        let rest =
+            json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema });
+        for (_, operation) in entries(&mut operations) {
+            operation["parameters"] = json!([rest]);
+        }
+        paths.insert(format!("{start}/{{{name}}}"), operations);
+    }
 }
 
 /// The names of the component schemas that requests are made of.

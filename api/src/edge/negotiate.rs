@@ -13,18 +13,22 @@ pub(crate) fn accepts_json(request: &Request) -> Result<(), Problem> {
     let accepted = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut ranges =
         accepted.flat_map(|list| list.split(',')).map(str::trim).filter(|range| !range.is_empty()).peekable();
-    if ranges.peek().is_none() || !request.uri().path().starts_with("/api/") || ranges.any(is_json) {
+    let path = request.uri().path();
+    if ranges.peek().is_none() || !path.starts_with("/api/") || ranges.any(|range| is_taken(range, path)) {
         return Ok(());
     }
     let detail = "The API answers with application/json, which the Accept header rules out.";
     Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail))
 }
 
-fn is_json(range: &str) -> bool {
+/// Whether something that the path answers with is in the range: JSON, and of the log also notes and tiles.
+fn is_taken(range: &str, path: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default().to_ascii_lowercase();
     let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-    matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json") && !refused
+    let is_json = matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json");
+    let is_log = matches!(media.as_str(), "text/*" | "text/plain" | "application/octet-stream");
+    !refused && (is_json || (is_log && path.starts_with("/api/v1/ledger/")))
 }
 
 /// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.
@@ -49,5 +53,8 @@ mod tests {
         for ruled_out in ["text/html", "application/json;q=0", "image/*"] {
             assert_eq!(status(ruled_out), Err(406), "{ruled_out}");
         }
+        let tile = Request::builder().uri_str("/api/v1/ledger/tile/0/000").header("accept", "application/octet-stream");
+        assert!(accepts_json(&tile.finish()).is_ok());
+        assert_eq!(status("application/octet-stream"), Err(406));
     }
 }

@@ -108,6 +108,8 @@ fn fits(template: &str, path: &str) -> bool {
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return true,
+            // The rest of a path, with its slashes.
+            (Some(wanted), Some(_)) if wanted.starts_with('*') => return true,
             (Some(wanted), Some(given)) if wanted.starts_with('{') || wanted == given => {}
             _ => return false,
         }
@@ -140,6 +142,7 @@ mod tests {
         assert!(fits("/a/{id}/b", "/a/1/b"));
         assert!(!fits("/a/{id}", "/a/1/b"));
         assert!(!fits("/a/{id}/b", "/a/1/c"));
+        assert!(fits("/a/*rest", "/a/1/c") && !fits("/a/*rest", "/a"));
         assert_eq!(pattern("/a/{id}/b/{other}"), "/a/:param0/b/:param1");
     }
 }

@@ -34,7 +34,7 @@ pub struct WitnessArgs {
     #[arg(long, value_name = "NAME", env = "WITNESS_NAME")]
     name: Option<String>,
     /// Key of a log to witness, as `bitnexus ledger key show` prints it; once for each, several of one log while it rotates.
-    #[arg(long = "log", value_name = "VKEY", env = "WITNESS_LOGS", value_delimiter = ',', required = true)]
+    #[arg(long = "log-key", value_name = "VKEY", env = "WITNESS_LOG_KEYS", value_delimiter = ',', required = true)]
     logs: Vec<String>,
     /// Address that the witness listens on.
     #[arg(long, value_name = "ADDRESS:PORT", env = "WITNESS_LISTEN", default_value = LISTEN)]
@@ -47,7 +47,8 @@ pub struct WitnessArgs {
 /// When the address cannot be bound, a key is wrong, or another witness works with the folder.
 pub async fn run(args: WitnessArgs) -> Result<ExitCode> {
     let shutdown = signals::shutdown(String::new)?;
-    let parse = |text: &String| VerifierKey::parse(text).with_context(|| format!("--log (WITNESS_LOGS): `{text}`"));
+    let parse =
+        |text: &String| VerifierKey::parse(text).with_context(|| format!("--log-key (WITNESS_LOG_KEYS): `{text}`"));
     let logs: Vec<VerifierKey> = args.logs.iter().map(parse).collect::<Result<_>>()?;
     let store = Store::open(&args.witness_dir).context("--witness-dir (WITNESS_DIR)")?;
     let key = key(&args.witness_dir, args.name.as_deref())?;

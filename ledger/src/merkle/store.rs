@@ -1,4 +1,4 @@
-//! The tree as the database keeps it: leaf hashes in their rows, and above them the roots of full tiles.
+//! The tree as the database keeps it: leaf hashes in their rows, full tiles, and the roots of these.
 //!
 //! Whatever is asked for is read by one statement, of index look-ups: a proof takes one round trip.
 
@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::Hash;
 use super::frontier::Frontier;
+use super::path::{TileKind, TilePath};
 use super::proof::{Subtree, join, subtrees};
 use super::tiles::TILE_WIDTH;
 use crate::Book;
@@ -19,7 +20,7 @@ pub struct Run {
     pub level: u8,
     /// The place of the first within the level.
     pub start: u64,
-    /// How many, from 1 to 256.
+    /// How many, from 1 to 256, none of them in the next tile.
     pub count: u64,
 }
 
@@ -32,9 +33,10 @@ pub async fn proof_hashes(
     book: Book,
     ranges: Vec<Range<u64>>,
 ) -> Result<Vec<Hash>, sqlx::Error> {
+    let size = ranges.iter().map(|range| range.end).max().unwrap_or(0);
     let parts: Vec<Vec<Subtree>> = ranges.into_iter().map(subtrees).collect();
     let runs: Vec<Run> = parts.iter().flatten().map(|subtree| run_of(*subtree)).collect();
-    let mut found = read_runs(conn, book, &runs).await?.into_iter();
+    let mut found = read_runs(conn, book, &runs, size).await?.into_iter();
     let mut hashes = Vec::with_capacity(parts.len());
     for part in &parts {
         assert!(!part.is_empty(), "a range has a leaf");
@@ -55,28 +57,40 @@ pub async fn root(conn: &mut PgConnection, book: Book, size: u64) -> Result<Hash
     Ok(root[0])
 }
 
-/// Reads runs of hashes, each whole.
+/// Reads runs of hashes, each whole and within one tile. Those in a tile that is full in a log of `size` leaves are a part of
+/// it; the others are read one by one.
 ///
 /// # Errors
 /// When a hash is not in the database ([`sqlx::Error::RowNotFound`]), or the database fails.
-pub async fn read_runs(conn: &mut PgConnection, book: Book, runs: &[Run]) -> Result<Vec<Vec<Hash>>, sqlx::Error> {
+pub async fn read_runs(
+    conn: &mut PgConnection,
+    book: Book,
+    runs: &[Run],
+    size: u64,
+) -> Result<Vec<Vec<Hash>>, sqlx::Error> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
-    assert!(runs.iter().all(|run| (1..=TILE_WIDTH as u64).contains(&run.count)), "a run is no wider than a tile");
-    let numbered = || runs.iter().zip(0i32..);
-    let (low, high): (Vec<_>, Vec<_>) = numbered().partition(|(run, _)| run.level == 0);
+    let width = TILE_WIDTH as u64;
+    assert!(runs.iter().all(|run| run.count > 0 && run.start % width + run.count <= width), "a run is within one tile");
+    let (full, open): (Vec<_>, Vec<_>) = runs.iter().zip(0i32..).partition(|(run, _)| run.is_in_full_tile(size));
+    let (low, high): (Vec<_>, Vec<_>) = open.into_iter().partition(|(run, _)| run.level == 0);
     let rows = sqlx::query_file!(
         "src/merkle/hashes.sql",
         book.shard,
         book.id,
-        &places(&low),
-        &starts(&low),
-        &stops(&low),
-        &places(&high),
-        &high.iter().map(|(run, _)| i16::from(run.level)).collect::<Vec<_>>(),
-        &starts(&high),
-        &stops(&high),
+        &of(&full, |_, place| place),
+        &of(&full, |run, _| i16::from(run.level)),
+        &of(&full, |run, _| (run.start / width) as i64),
+        &of(&full, |run, _| (run.start % width) as i32 * 32),
+        &of(&full, |run, _| run.count as i32 * 32),
+        &of(&low, |_, place| place),
+        &of(&low, |run, _| run.start as i64),
+        &of(&low, |run, _| (run.start + run.count) as i64),
+        &of(&high, |_, place| place),
+        &of(&high, |run, _| i16::from(run.level)),
+        &of(&high, |run, _| run.start as i64),
+        &of(&high, |run, _| (run.start + run.count) as i64),
     )
     .fetch_all(conn)
     .await?;
@@ -90,18 +104,16 @@ pub async fn read_runs(conn: &mut PgConnection, book: Book, runs: &[Run]) -> Res
     }
 }
 
-type Numbered<'a> = [(&'a Run, i32)];
-
-fn places(runs: &Numbered<'_>) -> Vec<i32> {
-    runs.iter().map(|(_, place)| *place).collect()
+impl Run {
+    /// Whether its tile is full in a log of this size.
+    fn is_in_full_tile(&self, size: u64) -> bool {
+        TilePath::full(TileKind::Hashes(self.level), self.start / TILE_WIDTH as u64).is_within(size)
+    }
 }
 
-fn starts(runs: &Numbered<'_>) -> Vec<i64> {
-    runs.iter().map(|(run, _)| run.start as i64).collect()
-}
-
-fn stops(runs: &Numbered<'_>) -> Vec<i64> {
-    runs.iter().map(|(run, _)| (run.start + run.count) as i64).collect()
+/// One column of what is asked for.
+fn of<T>(runs: &[(&Run, i32)], column: impl Fn(&Run, i32) -> T) -> Vec<T> {
+    runs.iter().map(|(run, place)| column(run, *place)).collect()
 }
 
 /// The hashes of a tile that a full subtree has under it.

@@ -155,6 +155,12 @@ impl Caller {
         self.send(Method::GET, path, &[], Vec::new()).await
     }
 
+    /// The bytes of an answer that is no text.
+    pub(super) async fn raw(&self, path: &str) -> Vec<u8> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(self.token.as_ref().unwrap());
+        request.send().await.unwrap().bytes().await.unwrap().to_vec()
+    }
+
     pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
     }
@@ -201,7 +207,10 @@ impl Caller {
         let fits = |template: &str| {
             let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
             let same = |(wanted, given): (&&str, &&str)| wanted.starts_with('{') || wanted == given;
-            wanted.len() == given.len() && wanted.iter().zip(&given).all(same)
+            // The rest of a path may have slashes.
+            let has_rest = ["{tile}", "{bundle}"].iter().any(|rest| wanted.last() == Some(rest));
+            let fits = wanted.len() == given.len() || (has_rest && given.len() > wanted.len());
+            fits && wanted.iter().zip(&given).all(same)
         };
         let paths = self.document["paths"].as_object()?;
         let exact = paths.get(path);

@@ -69,3 +69,50 @@ async fn an_item_that_does_not_parse_does_not_hold_up_the_others() {
     assert_eq!(effects(&pool).await, ["b"]);
     worker.stop().await;
 }
+
+/// A batch from which a job in another queue follows.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Leads;
+
+impl queue::BatchJob for Leads {
+    const KIND: &'static str = "test.leads";
+    const QUEUE: &'static str = super::support::QUEUE;
+    const BATCH_MAX: usize = 10;
+
+    async fn run(batch: &mut queue::Batch<'_, Self>) -> Result<(), queue::JobError> {
+        for _ in 0..2 {
+            let follow_up = queue::NewJob::of(&Follows).unwrap().unique("one", queue::Unique::UntilStarted);
+            batch.enqueue(follow_up).await.map_err(queue::JobError::retry)?;
+        }
+        Ok(())
+    }
+}
+
+/// What follows.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Follows;
+
+impl queue::Job for Follows {
+    const KIND: &'static str = "test.follows";
+    const QUEUE: &'static str = "elsewhere";
+
+    async fn run(self, _: &mut queue::JobContext<'_>) -> Result<(), queue::JobError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_follows_from_a_batch_is_told_of_when_it_is_committed() {
+    let pool = Database::create().await.pool(10).await;
+    let mut listener = sqlx::postgres::PgListener::connect_with(&pool).await.unwrap();
+    listener.listen("queue_wake").await.unwrap();
+    enqueue(&pool, &[queue::NewJob::batch(&Leads).unwrap()]).await;
+    let worker = Worker::start_with(&pool, |config| {
+        config.consumer.registry = queue::Registry::new().batch::<Leads>();
+    })
+    .await;
+    assert_eq!(listener.recv().await.unwrap().payload(), "elsewhere");
+    let waiting = super::support::count(&pool, "select count(*) from queue.job where kind = 'test.follows'").await;
+    assert_eq!(waiting, 1, "the second was the same");
+    worker.stop().await;
+}
