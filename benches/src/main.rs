@@ -81,6 +81,7 @@ async fn main() -> Result<()> {
     }
     if arguments.suite.includes(Suite::Ledger) {
         suites::ledger::run(arguments.quick, &mut report).await.context("suite ledger")?;
+        suites::ledger_proof::run(arguments.quick, &mut report).await.context("suite ledger, its proof")?;
     }
     if arguments.suite.includes(Suite::Api) {
         suites::api::run(arguments.quick, &mut report).await.context("suite api")?;

@@ -3,4 +3,5 @@
 pub(crate) mod api;
 pub(crate) mod events;
 pub(crate) mod ledger;
+pub(crate) mod ledger_proof;
 pub(crate) mod queue;

@@ -64,7 +64,8 @@ pub(crate) async fn fund(pool: &PgPool, count: usize) -> Result<Vec<AccountId>> 
     Ok(accounts.to_vec())
 }
 
-fn transfers(zipf: &mut Zipf, accounts: &[AccountId]) -> Vec<Posting> {
+/// Transfers between accounts, a batch of them.
+pub(crate) fn transfers(zipf: &mut Zipf, accounts: &[AccountId]) -> Vec<Posting> {
     let transfer = |_| {
         let (from, to) = zipf.next_pair();
         posting(accounts[from], accounts[to], 1)
@@ -85,7 +86,7 @@ fn posting(from: AccountId, to: AccountId, pence: i128) -> Posting {
 }
 
 /// Posts in one commit, and makes sure that all of it was new.
-async fn post_all(conn: &mut PgConnection, postings: &[Posting]) -> Result<()> {
+pub(crate) async fn post_all(conn: &mut PgConnection, postings: &[Posting]) -> Result<()> {
     let mut tx = conn.begin().await?;
     let outcomes = post(&mut tx, Book::MAIN, postings).await?;
     tx.commit().await?;
