@@ -12,6 +12,7 @@ mod import_plan;
 mod jobs;
 mod ledger_acts;
 mod ledger_export;
+mod ledger_grants;
 mod ledger_history;
 mod ledger_invariants;
 mod ledger_kit;
