@@ -72,7 +72,7 @@ async fn those_that_are_due_expire_in_batches_and_no_others() {
 
 /// Runs the jobs of a database until the sender is dropped.
 fn work(pool: &PgPool) -> oneshot::Sender<()> {
-    let registry = jobs::registry(State { signing_key: SigningKey::generate("test.example/main").unwrap() });
+    let registry = jobs::registry(State::of_key(SigningKey::generate("test.example/main").unwrap()));
     let config = ChildConfig::new(ConsumerConfig::new(pool.clone(), registry));
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
@@ -120,7 +120,7 @@ async fn a_hold_that_nobody_submitted_is_found_by_the_sweep() {
     let (mut bench, held) = with_holds(&[TimeDelta::milliseconds(200), TimeDelta::milliseconds(210)]).await;
     bench.until(expires_at(&held[1])).await;
     let pool = bench.database.pool(5).await;
-    let registry = jobs::registry(State { signing_key: SigningKey::generate("test.example/main").unwrap() });
+    let registry = jobs::registry(State::of_key(SigningKey::generate("test.example/main").unwrap()));
     let sweep: ExpireHolds = serde_json::from_str(r#"{"shard": 0, "of": null}"#).unwrap();
     let mut conn = pool.acquire().await.unwrap();
     queue::enqueue(&mut conn, &[queue::NewJob::of(&sweep).unwrap()]).await.unwrap();

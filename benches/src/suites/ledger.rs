@@ -4,6 +4,7 @@ mod book;
 mod grown;
 mod merkle;
 mod post;
+mod proof;
 mod rivals;
 mod size;
 
@@ -43,6 +44,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     post::measure(plan, &server, report).await.context("postings")?;
     size::measure(plan, &server, report).await.context("sizes")?;
     merkle::measure(&server, report).await.context("the tree")?;
+    proof::measure(plan, &server, report).await.context("the proof")?;
     if let Some(folder) = &plan.rivals {
         rivals::measure(plan, &server, folder, report).await;
     }

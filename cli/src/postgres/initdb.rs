@@ -13,6 +13,9 @@ use super::discover::Installation;
 /// The database role that everything of ours connects as.
 pub const ROLE: &str = "bitnexus";
 
+/// The role that api and workers log in as: they may add to what is recorded, not change it.
+pub const SERVICE: &str = "bitnexus_app";
+
 /// Whether a new cluster is on the disk before `initdb` returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -57,7 +60,9 @@ pub fn write_access(owner: &Account, caller: &Account, data: &Path) -> Result<()
     fs::write(data.join("pg_hba.conf"), "local all all peer map=bitnexus\n").context("writing pg_hba.conf")?;
     let mut ident = String::new();
     for account in [owner, caller] {
-        ident.push_str(&format!("bitnexus \"{}\" {ROLE}\n", account.name));
+        for role in [ROLE, SERVICE] {
+            ident.push_str(&format!("bitnexus \"{}\" {role}\n", account.name));
+        }
     }
     fs::write(data.join("pg_ident.conf"), ident).context("writing pg_ident.conf")
 }

@@ -16,7 +16,7 @@ use workers::supervisor::ChildSpec;
 
 use super::account::Account;
 use super::discover::{self, Installation};
-use super::initdb::{Durability, ROLE, initdb, run_as, write_access};
+use super::initdb::{Durability, ROLE, SERVICE, initdb, run_as, write_access};
 use super::{install, settings, socket};
 use crate::folder::Folder;
 
@@ -149,6 +149,11 @@ impl Private {
     /// The same for our database, as an address.
     pub fn url(&self) -> String {
         format!("postgres://{ROLE}@localhost/{DATABASE}?host={}", self.socket.display())
+    }
+
+    /// The address for api and workers, who log in as [`SERVICE`].
+    pub fn service_url(&self) -> String {
+        format!("postgres://{SERVICE}@localhost/{DATABASE}?host={}", self.socket.display())
     }
 
     /// Where its log goes.

@@ -116,6 +116,16 @@ impl Fold {
         assert!(self.next_seq() >= seq, "what is skipped is accounted for");
     }
 
+    /// Takes note that there is no leaf from here to `size`.
+    pub(super) fn end_at(&mut self, size: i64) {
+        assert!(self.next_seq() < size, "there are leaves that are missing");
+        self.findings.add(Finding::LeafMissing { seq: self.next_seq() });
+        self.findings.left_out += (size - self.next_seq() - 1) as u64;
+        for signed in std::mem::take(&mut self.signed) {
+            self.findings.add(Finding::CheckpointRoot { size: signed.size });
+        }
+    }
+
     fn append(&mut self, hash: Hash) {
         self.appender.push(hash);
         let size = self.next_seq();

@@ -176,7 +176,9 @@ impl Source for &Tables {
     }
 
     async fn checkpoints(&mut self, sizes: Range<i64>) -> Result<Vec<CheckpointRow>, VerifyError> {
-        Ok(self.checkpoints.iter().filter(|row| sizes.contains(&row.size)).cloned().collect())
+        let mut rows: Vec<_> = self.checkpoints.iter().filter(|row| sizes.contains(&row.size)).cloned().collect();
+        rows.sort_by_key(|row| row.size);
+        Ok(rows)
     }
 
     async fn entries(&mut self, of: Option<Uuid>, mut take: impl FnMut(Uuid, &EntryRow)) -> Result<(), VerifyError> {

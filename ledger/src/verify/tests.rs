@@ -347,8 +347,8 @@ const CASES: [Case; 27] = [
     ),
     (
         |w| {
-            let hold = w.hold(ANN, BOB, 600, None);
-            w.record(Act::Reverse(hold), &[(ANN, 600), (BOB, -600)]);
+            let hold = w.hold(ANN, CASH, 600, None);
+            w.record(Act::Reverse(hold), &[(ANN, 600), (CASH, -600)]);
         },
         "leaf 2 does not reverse transaction 00000000-0000-0000-0000-000000000101 rightly: it moved nothing",
     ),

@@ -5,6 +5,8 @@ use domain::setup;
 use ledger::Book;
 use sqlx::{Connection, PgConnection};
 
+use crate::migrations::SERVICE_ROLE;
+use crate::postgres::initdb::SERVICE;
 use crate::postgres::private::{DATABASE, Private};
 use crate::{config, migrations};
 
@@ -37,6 +39,30 @@ pub(super) async fn prepare_database(url: &str) -> Result<Option<String>> {
     let admin_key = set_up(&mut connection).await.context("setting the installation up")?;
     connection.close().await.context("closing the connection")?;
     Ok(admin_key)
+}
+
+/// Makes the role that api and workers log in as, in the private cluster, if it is not there.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub(super) async fn make_service_login(url: &str) -> Result<()> {
+    let mut connection = config::connect(url, "up").await?;
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(SERVICE)
+        .fetch_one(&mut connection)
+        .await
+        .context("looking for the service's role")?;
+    if !exists {
+        // What it makes, such as days of the queue's history, belongs to the role, whoever logs in.
+        let create = format!(
+            "create role {SERVICE} login in role {SERVICE_ROLE}; alter role {SERVICE} set role = '{SERVICE_ROLE}'"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+            .execute(&mut connection)
+            .await
+            .context("making the service's role")?;
+    }
+    connection.close().await.context("closing the connection")
 }
 
 /// All of it or nothing, and nothing where it is done: a start that was killed is repeated by the next.

@@ -71,8 +71,16 @@ impl System {
         let admin_key = setup::prepare_database(&url).await?;
         let database_url = self.private.is_some().then(|| url.clone());
         Running { database_url, ..running }.tell(&self.folder)?;
-        self.start_api(&url);
-        self.start_worker(&url);
+        let service_url = match &self.private {
+            Some(private) => {
+                setup::make_service_login(&url).await?;
+                private.service_url()
+            }
+            // Whose address it is, an administrator decides: see "Grants" in docs/LEDGER.md.
+            None => url,
+        };
+        self.start_api(&service_url);
+        self.start_worker(&service_url);
         self.wait_for_api().await?;
         banner::print(&self.args, self.private.as_ref(), admin_key.as_deref());
         self.watch().await;
