@@ -104,9 +104,9 @@ pub async fn post(conn: &mut PgConnection, book: Book, postings: &[Posting]) -> 
         return Ok(Vec::new());
     }
     let head = read::lock(conn, book).await?;
-    let size_before = head.size;
-    let (state, appender) = read::read(conn, book, head, postings).await?;
+    let (size_before, place) = (head.size, head.place.clone());
+    let (state, appender, places) = read::read(conn, book, head, postings).await?;
     let decision = decide::decide(state, postings);
-    write::write(conn, book, size_before, appender, &decision).await?;
+    write::write(conn, book, (size_before, &place), appender, &places, &decision).await?;
     Ok(decision.outcomes)
 }

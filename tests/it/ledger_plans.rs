@@ -9,7 +9,6 @@ use crate::ledger_kit::Bench;
 const READ: &str = include_str!("../../ledger/src/posting/read.sql");
 const DUE: &str = include_str!("../../ledger/src/holds/due.sql");
 const BALANCE_EFFECTIVE: &str = include_str!("../../ledger/src/history/balance_effective.sql");
-const READ_PLAIN: &str = include_str!("../../ledger/src/posting/read_plain.sql");
 const WRITE: &str = include_str!("../../ledger/src/posting/write.sql");
 
 /// 100,000 accounts and as many transactions, entries and refusals, without statistics.
@@ -35,28 +34,25 @@ const FILL: [&str; 7] = [
      select 1, 0, n, sha256(''), decode(repeat('00', 8192), 'hex') from generate_series(0, 389) as n",
 ];
 
-async fn plan(bench: &mut Bench, column: &str, table: &str) -> String {
-    let ids = |sql: String| sqlx::query_scalar::<_, Vec<Uuid>>(sqlx::AssertSqlSafe(sql));
-    let sample = format!("select array(select {column} from ledger.{table} where {column} is not null limit 1000)");
-    let sample: Vec<Uuid> = ids(sample).fetch_one(&mut bench.conn).await.expect("the query runs");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("explain {READ}")))
-        .bind(0i16)
-        .bind(1i32)
-        .bind(&sample)
-        .bind(&sample)
-        .bind(&sample)
-        .bind(99_840i64)
-        .bind(100_000i64)
-        .bind(vec![0i16])
-        .bind(vec![256i64])
-        .bind(vec![390i64])
-        .bind(&sample)
-        .bind(&sample)
-        .persistent(false)
-        .fetch_all(&mut bench.conn)
-        .await
-        .expect("the query runs");
-    rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
+/// The plan that a statement of a posting has, under the settings that the lock of the book makes.
+async fn plan_of_posting(bench: &mut Bench, statement: &str) -> String {
+    let settings = include_str!("../../ledger/src/posting/read.rs").split("set_config(").skip(1);
+    let settings: Vec<_> =
+        settings.map(|one| one.split('\'').collect::<Vec<_>>()).map(|one| (one[1], one[3])).collect();
+    assert!(settings.contains(&("plan_cache_mode", "force_generic_plan")) && settings.len() > 4, "{settings:?}");
+    for (name, value) in &settings {
+        bench.execute(format!("set {name} = {value}")).await;
+    }
+    let body = statement.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+    let parameters = (1..50).take_while(|number| body.contains(&format!("${number}"))).count();
+    bench.execute(format!("prepare posting as {body}")).await;
+    let execute = format!("explain execute posting({})", vec!["null"; parameters].join(", "));
+    let rows = sqlx::query(sqlx::AssertSqlSafe(execute)).persistent(false).fetch_all(&mut bench.conn).await;
+    bench.execute("deallocate posting".to_owned()).await;
+    for (name, _) in &settings {
+        bench.execute(format!("reset {name}")).await;
+    }
+    rows.expect("the query runs").iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -67,7 +63,7 @@ async fn a_batch_is_read_by_index_with_and_without_statistics() {
     }
     for statistics in ["select 1", "analyze"] {
         bench.execute(statistics.to_owned()).await;
-        let plan = plan(&mut bench, "id", "transaction").await;
+        let plan = plan_of_posting(&mut bench, READ).await;
         for index in [
             "account_pkey",
             "transaction_pkey",
@@ -124,24 +120,17 @@ async fn the_past_and_what_is_due_are_found_by_index_with_and_without_statistics
     }
 }
 
-/// So what is shown of the plan of one holds for the other.
-#[test]
-fn a_plain_batch_is_read_by_the_same_queries() {
-    let queries = |statement: &'static str| {
-        let body = statement.split_once("select 0::smallint").expect("it begins with the clock").1;
-        body.split("union all\n").map(str::trim).collect::<Vec<_>>()
-    };
-    let (plain, whole) = (queries(READ_PLAIN), queries(READ));
-    assert!(plain.len() > 4 && whole.len() > plain.len());
-    assert!(plain.iter().all(|query| whole.contains(query)), "{plain:#?}");
-}
-
-#[test]
-fn a_batch_is_written_without_a_choice_of_plan() {
-    // Inserts, one upsert by primary key, the one row of the book, and holds that are found by their ids one by one.
-    assert_eq!(WRITE.matches("join").count(), 1);
-    let look_up = WRITE.split("cross join lateral (").nth(1).unwrap().split(") as found").next().unwrap();
-    assert!(look_up.contains("id = ended.id") && look_up.contains("offset 0") && WRITE.contains("ctid = any ("));
-    assert_eq!(WRITE.matches("update ledger.book").count(), 1);
-    assert_eq!(WRITE.matches("on conflict (shard, book, id) do update").count(), 1);
+#[tokio::test]
+async fn a_batch_is_written_without_a_search() {
+    let mut bench = Bench::create(0).await;
+    for statistics in ["select 1", FILL[0], FILL[1], "analyze"] {
+        bench.execute(statistics.to_owned()).await;
+        let plan = plan_of_posting(&mut bench, WRITE).await;
+        assert!(plan.contains("Tid Scan on account"), "after {statistics}:\n{plan}");
+        assert!(
+            plan.contains("using open_hold_pkey") && plan.contains("Tid Scan on book"),
+            "after {statistics}:\n{plan}"
+        );
+        assert!(!plan.contains("Seq Scan"), "after {statistics}:\n{plan}");
+    }
 }

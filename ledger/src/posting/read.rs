@@ -1,6 +1,6 @@
 //! What a batch needs to know, read under the lock of its book.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -19,6 +19,8 @@ use crate::{AccountId, Act, Book, Currency, TransactionId};
 /// The head of a book's log, whose row this transaction holds.
 pub(super) struct Head {
     pub(super) size: i64,
+    /// Where its row lies.
+    pub(super) place: String,
     frontier: Frontier,
     recorded_at: Option<DateTime<Utc>>,
 }
@@ -28,10 +30,16 @@ pub(super) struct Head {
 /// A statement of its own: what is read by a statement that waits is as old as the start of the wait.
 pub(super) async fn lock(conn: &mut PgConnection, book: Book) -> Result<Head, PostError> {
     let row = sqlx::query!(
-        // Plans made for a small or empty table are not kept for a large one: each execution is planned for what is there
-        // now, until this transaction ends. Without it a plan from the first minutes of a book scans its transactions.
-        r#"select size, root, frontier, recorded_at,
-               set_config('plan_cache_mode', 'force_custom_plan', true) as plan_cache_mode
+        // Until this transaction ends, a statement has one plan, made once: a look-up in an index for each id, whether the
+        // book is empty when it is made or full. Planning anew would take longer than posting a single transaction does.
+        r#"select size, root, frontier, recorded_at, ctid::text as "place!",
+               set_config('plan_cache_mode', 'force_generic_plan', true) as plan_cache_mode,
+               set_config('enable_seqscan', 'off', true) as seqscan,
+               set_config('enable_bitmapscan', 'off', true) as bitmapscan,
+               set_config('enable_hashjoin', 'off', true) as hashjoin,
+               set_config('enable_mergejoin', 'off', true) as mergejoin,
+               -- What is switched off costs so much that it would start the just-in-time compiler.
+               set_config('jit', 'off', true) as jit
            from ledger.book
            where shard = $1
                and book = $2
@@ -47,7 +55,7 @@ pub(super) async fn lock(conn: &mut PgConnection, book: Book) -> Result<Head, Po
         return Err(PostError::Damaged(format!("the root of {book} is not the one of its frontier")));
     }
     assert_eq!(row.size == 0, row.recorded_at.is_none(), "a CHECK holds a time to a log with leaves");
-    Ok(Head { size: row.size, frontier, recorded_at: row.recorded_at })
+    Ok(Head { size: row.size, place: row.place, frontier, recorded_at: row.recorded_at })
 }
 
 /// What kind of thing a row of the one reading statement tells of.
@@ -74,7 +82,11 @@ struct Row {
     held_out: Option<i64>,
     held_in: Option<i64>,
     closed_seq: Option<i64>,
+    place: Option<String>,
 }
+
+/// Where the rows of the accounts lie. They stay there, since whoever changes an account holds the row of the book.
+pub(super) type Places = HashMap<AccountId, String>;
 
 /// Reads what the batch names, and the open tiles that it may fill.
 pub(super) async fn read(
@@ -82,29 +94,10 @@ pub(super) async fn read(
     book: Book,
     head: Head,
     postings: &[Posting],
-) -> Result<(State, Appender), PostError> {
+) -> Result<(State, Appender, Places), PostError> {
     let wanted = Wanted::of(postings);
     let edge = Edge::of(head.size as u64, postings.len() as u64);
-    let rows = match wanted.originals.is_empty() && wanted.holds.is_empty() {
-        true => rows_of_plain(conn, book, &wanted, &edge).await?,
-        false => rows_of_any(conn, book, &wanted, &edge).await?,
-    };
-    let mut gathered = Gathered::new(book, &head, &wanted.holds);
-    for row in rows {
-        gathered.take(row)?;
-    }
-    let state = &gathered.state;
-    assert!(
-        state.accounts.len() <= wanted.accounts.len() || !wanted.holds.is_empty(),
-        "no account is read that the batch does not name"
-    );
-    assert!(state.recorded.len() <= wanted.recorded.len(), "no transaction is read that the batch does not name");
-    assert!(state.refused.len() <= wanted.ids.len(), "no refusal is read that the batch does not name");
-    gathered.finish(head, &edge)
-}
-
-async fn rows_of_any(conn: &mut PgConnection, book: Book, wanted: &Wanted, edge: &Edge) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_file_as!(
+    let rows = sqlx::query_file_as!(
         Row,
         "src/posting/read.sql",
         book.shard,
@@ -121,28 +114,19 @@ async fn rows_of_any(conn: &mut PgConnection, book: Book, wanted: &Wanted, edge:
         &wanted.holds
     )
     .fetch_all(conn)
-    .await
-}
-
-/// Of a batch that neither reverses nor ends anything.
-async fn rows_of_plain(conn: &mut PgConnection, book: Book, wanted: &Wanted, edge: &Edge) -> sqlx::Result<Vec<Row>> {
-    assert_eq!(wanted.recorded, wanted.ids, "it names no other transactions");
-    sqlx::query_file_as!(
-        Row,
-        "src/posting/read_plain.sql",
-        book.shard,
-        book.id,
-        &wanted.accounts,
-        &wanted.recorded,
-        &wanted.ids,
-        edge.leaves_start,
-        edge.leaves_stop,
-        &edge.levels,
-        &edge.starts,
-        &edge.stops
-    )
-    .fetch_all(conn)
-    .await
+    .await?;
+    let mut gathered = Gathered::new(book, &head, &wanted.holds);
+    for row in rows {
+        gathered.take(row)?;
+    }
+    let state = &gathered.state;
+    assert!(
+        state.accounts.len() <= wanted.accounts.len() || !wanted.holds.is_empty(),
+        "no account is read that the batch does not name"
+    );
+    assert!(state.recorded.len() <= wanted.recorded.len(), "no transaction is read that the batch does not name");
+    assert!(state.refused.len() <= wanted.ids.len(), "no refusal is read that the batch does not name");
+    gathered.finish(head, &edge)
 }
 
 /// The ids that a batch names, each once.
@@ -223,6 +207,7 @@ impl Edge {
 struct Gathered<'a> {
     book: Book,
     state: State,
+    places: Places,
     /// The holds that the batch ends.
     holds: &'a [Uuid],
     /// Level, index within the level, hash.
@@ -232,7 +217,7 @@ struct Gathered<'a> {
 impl<'a> Gathered<'a> {
     fn new(book: Book, head: &Head, holds: &'a [Uuid]) -> Gathered<'a> {
         let state = State { book: book.id, size: head.size, ..State::default() };
-        Gathered { book, state, holds, hashes: Vec::new() }
+        Gathered { book, state, places: Places::new(), holds, hashes: Vec::new() }
     }
 
     fn take(&mut self, row: Row) -> Result<(), PostError> {
@@ -245,6 +230,7 @@ impl<'a> Gathered<'a> {
             }
             kind::ACCOUNT => {
                 state.accounts.insert(AccountId(id), account(&row)?);
+                self.places.insert(AccountId(id), row.place.unwrap_or_default());
             }
             kind::RECORDED => {
                 let leaf = Leaf::decode(&row.bytes.unwrap_or_default()).map_err(damaged)?;
@@ -293,7 +279,7 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    fn finish(mut self, head: Head, edge: &Edge) -> Result<(State, Appender), PostError> {
+    fn finish(mut self, head: Head, edge: &Edge) -> Result<(State, Appender, Places), PostError> {
         self.check_accounts_of_holds()?;
         if let Some(last) = head.recorded_at {
             self.state.next_at = self.state.next_at.max(last + TimeDelta::microseconds(1));
@@ -313,7 +299,7 @@ impl<'a> Gathered<'a> {
                 return Err(PostError::Damaged(format!("the open tile of level {level} does not have {open} hashes")));
             }
         }
-        Ok((self.state, Appender::new(head.frontier, edges)))
+        Ok((self.state, Appender::new(head.frontier, edges), self.places))
     }
 }
 

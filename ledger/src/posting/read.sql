@@ -1,7 +1,6 @@
 -- Everything that a batch needs to know: $3 its accounts, $4 its ids and those of what it reverses or ends, $5 its ids, $6 to
--- $7 the leaves of the open tile, $8 to $10 the open tiles above it, $11 what it reverses, $12 the
--- holds that it ends. Each lateral query, which `offset 0` keeps as it stands,
--- is one index look-up for each id, whatever the planner thinks of the tables.
+-- $7 the leaves of the open tile, $8 to $10 the open tiles above it, $11 what it reverses, $12 the holds that it ends. Each
+-- lateral query, which `offset 0` keeps as it stands, is one index look-up for each id, whatever the planner thinks of the tables.
 select 0::smallint as "kind!",
     null::uuid as id,
     null::text as text,
@@ -12,12 +11,14 @@ select 0::smallint as "kind!",
     null::bytea as bytes,
     null::bigint as held_out,
     null::bigint as held_in,
-    null::bigint as closed_seq
+    null::bigint as closed_seq,
+    null::text as place
 union all
-select 1::smallint, a.id, a.currency, a.overdraft, a.balance, a.version, null, null, a.held_out, a.held_in, a.closed_seq
+select 1::smallint, a.id, a.currency, a.overdraft, a.balance, a.version, null, null, a.held_out, a.held_in, a.closed_seq,
+    a.ctid::text
 from unnest($3::uuid[]) as wanted (id)
 cross join lateral (
-    select *
+    select *, ctid
     from ledger.account
     where shard = $1
         and book = $2
@@ -25,7 +26,7 @@ cross join lateral (
     offset 0
 ) as a
 union all
-select 2::smallint, t.id, null, null, t.seq, null, null, t.leaf, null, null, null
+select 2::smallint, t.id, null, null, t.seq, null, null, t.leaf, null, null, null, null
 from unnest($4::uuid[]) as wanted (id)
 cross join lateral (
     select *
@@ -36,7 +37,7 @@ cross join lateral (
 ) as t
 where t.book = $2
 union all
-select 3::smallint, r.id, r.reason, null, null, null, null, null, null, null, null
+select 3::smallint, r.id, r.reason, null, null, null, null, null, null, null, null, null
 from unnest($5::uuid[]) as wanted (id)
 cross join lateral (
     select *
@@ -48,7 +49,7 @@ cross join lateral (
 ) as r
 union all
 -- The open tile of the lowest level is made of the last leaves.
-select 5::smallint, null, null, null, t.seq, null, 0::smallint, t.leaf_hash, null, null, null
+select 5::smallint, null, null, null, t.seq, null, 0::smallint, t.leaf_hash, null, null, null, null
 from ledger.transaction as t
 where t.shard = $1
     and t.book = $2
@@ -56,7 +57,7 @@ where t.shard = $1
     and t.seq < $7
 union all
 -- Those above it are made of the roots of the last tiles of the level below.
-select 5::smallint, null, null, null, t.index, null, (t.level + 1)::smallint, t.root, null, null, null
+select 5::smallint, null, null, null, t.index, null, (t.level + 1)::smallint, t.root, null, null, null, null
 from unnest($8::smallint[], $9::bigint[], $10::bigint[]) as open (level, start, stop)
 cross join lateral (
     select *
@@ -70,7 +71,8 @@ cross join lateral (
 ) as t
 union all
 -- The accounts of the holds that it ends, which it need not name.
-select 1::smallint, a.id, a.currency, a.overdraft, a.balance, a.version, null, null, a.held_out, a.held_in, a.closed_seq
+select 1::smallint, a.id, a.currency, a.overdraft, a.balance, a.version, null, null, a.held_out, a.held_in, a.closed_seq,
+    a.ctid::text
 from unnest($12::uuid[]) as wanted (id)
 cross join lateral (
     select accounts
@@ -82,7 +84,7 @@ cross join lateral (
 ) as h
 cross join lateral unnest(h.accounts) as held (id)
 cross join lateral (
-    select *
+    select *, ctid
     from ledger.account
     where shard = $1
         and book = $2
@@ -90,7 +92,7 @@ cross join lateral (
     offset 0
 ) as a
 union all
-select 4::smallint, t.reverses, null, null, null, null, null, null, null, null, null
+select 4::smallint, t.reverses, null, null, null, null, null, null, null, null, null, null
 from unnest($11::uuid[]) as wanted (id)
 cross join lateral (
     select *
@@ -101,7 +103,7 @@ cross join lateral (
 ) as t
 where t.book = $2
 union all
-select 6::smallint, t.reverses_part, null, null, null, null, null, t.leaf, null, null, null
+select 6::smallint, t.reverses_part, null, null, null, null, null, t.leaf, null, null, null, null
 from unnest($11::uuid[]) as wanted (id)
 cross join lateral (
     select *
@@ -112,7 +114,7 @@ cross join lateral (
 ) as t
 where t.book = $2
 union all
-select 7::smallint, t.resolves, null, null, null, null, null, null, null, null, null
+select 7::smallint, t.resolves, null, null, null, null, null, null, null, null, null, null
 from unnest($12::uuid[]) as wanted (id)
 cross join lateral (
     select *

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::PostError;
 use super::decide::Decision;
+use super::read::Places;
 use crate::Book;
 use crate::merkle::tiles::Appender;
 
@@ -13,12 +14,14 @@ mod columns;
 
 use columns::{Accounts, Entries, Holds, Tiles, Transactions};
 
-/// Appends the leaves to the tree and writes the whole of the decision.
+/// Appends the leaves to the tree and writes the whole of the decision, after so many leaves; `place` is where the row of the
+/// book lies.
 pub(super) async fn write(
     conn: &mut PgConnection,
     book: Book,
-    size_before: i64,
+    (size_before, place): (i64, &str),
     mut appender: Appender,
+    places: &Places,
     decision: &Decision,
 ) -> Result<(), PostError> {
     if decision.leaves.is_empty() && decision.refused.is_empty() {
@@ -26,7 +29,7 @@ pub(super) async fn write(
     }
     assert_eq!(appender.frontier().size(), size_before as u64, "the tree is the one that was read");
     let transactions = Transactions::of(decision, &mut appender);
-    let (entries, accounts, holds) = (Entries::of(decision), Accounts::of(decision), Holds::of(decision));
+    let (entries, accounts, holds) = (Entries::of(decision), Accounts::of(decision, places), Holds::of(decision));
     let tiles = Tiles::of(appender.take_full());
     let refused: Vec<Uuid> = decision.refused.iter().map(|(id, _)| id.0).collect();
     let reasons: Vec<String> = decision.refused.iter().map(|(_, refusal)| refusal.as_str().to_owned()).collect();
@@ -53,9 +56,8 @@ pub(super) async fn write(
         &entries.amounts,
         &entries.balances,
         &entries.effective_at as &[Option<DateTime<Utc>>],
+        &accounts.places as &[&str],
         &accounts.ids,
-        &accounts.currencies,
-        &accounts.overdrafts,
         &accounts.balances,
         &accounts.versions,
         &accounts.held_out,
@@ -76,7 +78,8 @@ pub(super) async fn write(
         &holds.seqs,
         &holds.expires_at as &[Option<DateTime<Utc>>],
         &holds.accounts,
-        &holds.ended
+        &holds.ended,
+        place
     )
     .fetch_one(conn)
     .await?;

@@ -1,7 +1,7 @@
--- A whole batch: $3 to $10 its transactions, $11 to $16 their entries, $17 to $24 the accounts after them, $25 and $26 its
--- refusals, $27 to $30 the tiles that became full, $31 to $35 the new head and the size it follows, $36 to $39 the holds that
--- are open after it and were not before (the accounts of each as the text of an array), $40 those that were open and are not
--- any more.
+-- A whole batch: $3 to $10 its transactions, $11 to $16 their entries, $17 to $23 the accounts after them, $24 and $25 its
+-- refusals, $26 to $29 the tiles that became full, $30 to $34 the new head and the size it follows, $35 to $38 the holds that
+-- are open after it and were not before (the accounts of each as the text of an array), $39 those that were open and are not
+-- any more, $40 where the row of the book lies.
 with new_transaction as (
     insert into ledger.transaction (shard, book, seq, id, recorded_at, reverses, reverses_part, resolves, leaf_hash, leaf)
     select $1, $2, *
@@ -15,45 +15,43 @@ with new_transaction as (
     from unnest($11::uuid[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::timestamptz[])
     returning 1
 ), new_balance as (
-    -- An update in the clothes of an insert, because its only plan is one look-up in the primary key for each
-    -- account. None is inserted: the row is there, was read under the lock, and cannot be deleted.
-    insert into ledger.account as a (shard, book, id, currency, overdraft, balance, version, held_out, held_in, closed_seq)
-    select $1, $2, *
+    -- By place, as it was read under the lock: no look-up in an index, and no lock for each row.
+    update ledger.account as a
+    set balance = new.balance,
+        version = new.version,
+        held_out = new.held_out,
+        held_in = new.held_in,
+        closed_seq = new.closed_seq
     from unnest(
-        $17::uuid[], $18::text[], $19::boolean[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[]
-    )
-    on conflict (shard, book, id) do update
-    set balance = excluded.balance,
-        version = excluded.version,
-        held_out = excluded.held_out,
-        held_in = excluded.held_in,
-        closed_seq = excluded.closed_seq
-    where a.version <= excluded.version
+        $17::text[], $18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]
+    ) as new (place, id, balance, version, held_out, held_in, closed_seq)
+    where a.ctid = new.place::tid
+        and a.id = new.id
+        and a.version <= new.version
         and a.closed_seq is null
-        and a.currency = excluded.currency
-        and a.overdraft = excluded.overdraft
     returning 1
 ), new_refusal as (
     insert into ledger.refusal (shard, book, id, reason, refused_at)
     select $1, $2, id, reason, clock_timestamp()
-    from unnest($25::uuid[], $26::text[]) as new (id, reason)
+    from unnest($24::uuid[], $25::text[]) as new (id, reason)
     returning 1
 ), new_tile as (
     insert into ledger.tile (shard, book, level, index, root, hashes)
     select $1, $2, *
-    from unnest($27::smallint[], $28::bigint[], $29::bytea[], $30::bytea[])
+    from unnest($26::smallint[], $27::bigint[], $28::bytea[], $29::bytea[])
     returning 1
 ), new_head as (
     update ledger.book
-    set size = $31, root = $32, frontier = $33, recorded_at = coalesce($34, recorded_at)
-    where shard = $1
+    set size = $30, root = $31, frontier = $32, recorded_at = coalesce($33, recorded_at)
+    where ctid = $40::text::tid
+        and shard = $1
         and book = $2
-        and size = $35
+        and size = $34
     returning 1
 ), new_hold as (
     insert into ledger.open_hold (shard, book, id, seq, expires_at, accounts)
     select $1, $2, id, seq, expires_at, accounts::uuid[]
-    from unnest($36::uuid[], $37::bigint[], $38::timestamptz[], $39::text[]) as new (id, seq, expires_at, accounts)
+    from unnest($35::uuid[], $36::bigint[], $37::timestamptz[], $38::text[]) as new (id, seq, expires_at, accounts)
     returning 1
 ), ended_hold as (
     -- By place: only the holder of the book's row writes here, so nobody moves it meanwhile.
@@ -61,7 +59,7 @@ with new_transaction as (
     where ctid = any (
         array(
             select found.place
-            from unnest($40::uuid[]) as ended (id)
+            from unnest($39::uuid[]) as ended (id)
             cross join lateral (
                 select ctid as place
                 from ledger.open_hold

@@ -9,6 +9,7 @@ use crate::Act;
 use crate::merkle::leaf_hash;
 use crate::merkle::tiles::{Appender, TILE_WIDTH, Tile};
 use crate::posting::decide::Decision;
+use crate::posting::read::Places;
 
 /// The columns of the new transactions.
 #[derive(Default)]
@@ -81,10 +82,10 @@ impl Entries {
 
 /// The columns of the accounts that change, in the order of their index.
 #[derive(Default)]
-pub(super) struct Accounts {
+pub(super) struct Accounts<'a> {
+    /// Where their rows lie.
+    pub(super) places: Vec<&'a str>,
     pub(super) ids: Vec<Uuid>,
-    pub(super) currencies: Vec<String>,
-    pub(super) overdrafts: Vec<bool>,
     pub(super) balances: Vec<i64>,
     pub(super) versions: Vec<i64>,
     pub(super) held_out: Vec<i64>,
@@ -92,17 +93,16 @@ pub(super) struct Accounts {
     pub(super) closed_seqs: Vec<Option<i64>>,
 }
 
-impl Accounts {
-    pub(super) fn of(decision: &Decision) -> Accounts {
+impl<'a> Accounts<'a> {
+    pub(super) fn of(decision: &Decision, places: &'a Places) -> Accounts<'a> {
         let mut sorted: Vec<_> = decision.accounts.iter().collect();
         sorted.sort_unstable_by_key(|(id, _)| *id);
         let mut columns = Accounts::default();
         for (id, account) in sorted {
             assert!(account.is_changed, "only what changes is written");
             account.assert_sound();
+            columns.places.push(places[id].as_str());
             columns.ids.push(id.0);
-            columns.currencies.push(account.currency.code().to_owned());
-            columns.overdrafts.push(account.overdraft.is_allowed());
             columns.balances.push(account.balance);
             columns.versions.push(account.version);
             columns.held_out.push(account.held_out);
