@@ -98,10 +98,10 @@ impl Model {
     }
 
     fn broken(&mut self, chain: &[Posting], index: usize, own: Outcome) -> Vec<Outcome> {
-        if let Outcome::Refused(refusal) = own {
-            if refusal.is_final() {
-                self.refused.insert(chain[index].id, refusal);
-            }
+        if let Outcome::Refused(refusal) = own
+            && refusal.is_final()
+        {
+            self.refused.insert(chain[index].id, refusal);
         }
         let other = |posting: &Posting| match self.find(posting.id).map(|record| self.compare(posting, record)) {
             Some(exists @ Outcome::Exists { .. }) => exists,
@@ -381,7 +381,7 @@ impl Script {
             id: TransactionId(Uuid::from_u128(self.before.len() as u128 + 1)),
             code: u16::from(step.flavour),
             legs: legs.into_iter().map(|(account, amount)| ledger::Leg { account, amount }).collect(),
-            effective_at: (step.flavour % 2 == 0).then_some(time),
+            effective_at: (step.flavour.is_multiple_of(2)).then_some(time),
             act,
             metadata_hash: [0; 32],
             linked: false,

@@ -102,6 +102,7 @@ async fn the_past_and_what_is_due_are_found_by_index_with_and_without_statistics
     }
     let account = "select account_id from ledger.entry limit 1";
     let account: Uuid = sqlx::query_scalar(account).fetch_one(&mut bench.conn).await.expect("there are entries");
+    let now = bench.now().await;
     for statistics in ["select 1", "analyze"] {
         bench.execute(statistics.to_owned()).await;
         let due = format!("explain {DUE}");
@@ -110,7 +111,7 @@ async fn the_past_and_what_is_due_are_found_by_index_with_and_without_statistics
         assert!(plan.contains("Index Scan using open_hold_expires_at"), "after {statistics}:\n{plan}");
         assert!(!plan.contains("Sort"), "after {statistics}:\n{plan}");
         let past = format!("explain {BALANCE_EFFECTIVE}");
-        let past = sqlx::query(sqlx::AssertSqlSafe(past)).bind(0i16).bind(1i32).bind(account).bind(chrono::Utc::now());
+        let past = sqlx::query(sqlx::AssertSqlSafe(past)).bind(0i16).bind(1i32).bind(account).bind(now);
         let plan = lines(past, &mut bench).await;
         for index in ["transaction_shard_book_seq_key", "entry_pkey", "entry_effective_at", "account_pkey"] {
             assert!(plan.contains(index), "{index} after {statistics}:\n{plan}");

@@ -12,7 +12,7 @@ use crate::merkle::tiles::Appender;
 
 mod columns;
 
-use columns::{Accounts, Entries, Holds, Tiles, Transactions};
+use columns::{Accounts, Entries, Holds, Refusals, Tiles, Transactions};
 
 /// Appends the leaves to the tree and writes the whole of the decision, after so many leaves; `place` is where the row of the
 /// book lies.
@@ -30,12 +30,9 @@ pub(super) async fn write(
     assert_eq!(appender.frontier().size(), size_before as u64, "the tree is the one that was read");
     let transactions = Transactions::of(decision, &mut appender);
     let (entries, accounts, holds) = (Entries::of(decision), Accounts::of(decision, places), Holds::of(decision));
-    let tiles = Tiles::of(appender.take_full());
-    let refused: Vec<Uuid> = decision.refused.iter().map(|(id, _)| id.0).collect();
-    let reasons: Vec<String> = decision.refused.iter().map(|(_, refusal)| refusal.as_str().to_owned()).collect();
+    let (tiles, refusals) = (Tiles::of(appender.take_full()), Refusals::of(decision));
     let size = size_before + decision.leaves.len() as i64;
     assert_eq!(appender.frontier().size(), size as u64, "each leaf is in the tree");
-    assert_eq!(transactions.leaves.len(), transactions.leaf_hashes.len());
     let root = appender.frontier().root();
     let written = sqlx::query_file_as!(
         Written,
@@ -63,8 +60,8 @@ pub(super) async fn write(
         &accounts.held_out,
         &accounts.held_in,
         &accounts.closed_seqs as &[Option<i64>],
-        &refused,
-        &reasons,
+        &refusals.ids,
+        &refusals.reasons,
         &tiles.levels,
         &tiles.indexes,
         &tiles.roots,
@@ -83,9 +80,7 @@ pub(super) async fn write(
     )
     .fetch_one(conn)
     .await?;
-    assert_eq!(written.tiles, tiles.indexes.len() as i64, "each tile is written");
-    assert_eq!(written.holds, holds.ids.len() as i64, "each hold is listed");
-    written.check(decision);
+    written.check(decision, &tiles, &holds);
     match written.ended == holds.ended.len() as i64 {
         true => Ok(()),
         false => Err(PostError::Damaged("a hold that was open is not listed as such".to_owned())),
@@ -105,11 +100,13 @@ struct Written {
 }
 
 impl Written {
-    fn check(&self, decision: &Decision) {
+    fn check(&self, decision: &Decision, tiles: &Tiles, holds: &Holds) {
         assert_eq!(self.transactions, decision.leaves.len() as i64, "each transaction is written");
         assert_eq!(self.entries, decision.entries.len() as i64, "each entry is written");
         assert_eq!(self.balances, decision.accounts.len() as i64, "each balance is written");
         assert_eq!(self.refusals, decision.refused.len() as i64, "each refusal is written");
+        assert_eq!(self.tiles, tiles.indexes.len() as i64, "each tile is written");
+        assert_eq!(self.holds, holds.ids.len() as i64, "each hold is listed");
         assert_eq!(self.heads, 1, "the head moves on from where it was read");
     }
 }

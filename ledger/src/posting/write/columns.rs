@@ -149,6 +149,25 @@ impl Holds {
     }
 }
 
+/// The columns of the ids that are used up.
+#[derive(Default)]
+pub(super) struct Refusals {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) reasons: Vec<String>,
+}
+
+impl Refusals {
+    pub(super) fn of(decision: &Decision) -> Refusals {
+        let mut columns = Refusals::default();
+        for (id, refusal) in &decision.refused {
+            assert!(refusal.is_final(), "only what is refused for good is kept");
+            columns.ids.push(id.0);
+            columns.reasons.push(refusal.as_str().to_owned());
+        }
+        columns
+    }
+}
+
 /// The columns of the tiles that became full.
 #[derive(Default)]
 pub(super) struct Tiles {
