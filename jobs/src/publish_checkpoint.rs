@@ -24,7 +24,7 @@ pub struct PublishCheckpoint {
 
 /// How long new leaves gather before they are signed for. What is left of the second is for coming due, being claimed,
 /// and waiting for the writer.
-pub const DELAY: Duration = Duration::from_millis(500);
+pub const DELAY: Duration = Duration::from_millis(300);
 
 /// The job that signs for this book; to be enqueued in the transaction that posts, by [`queue::Batch::enqueue`] or
 /// [`JobContext::enqueue`] where there is one, since these tell the workers.

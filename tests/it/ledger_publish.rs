@@ -70,7 +70,7 @@ fn the_job_goes_before_what_it_signs_for() {
     use jobs::record_transaction::RecordTransaction;
     use queue::BatchJob;
     assert!(PublishCheckpoint::PRIORITY.rank() < RecordTransaction::PRIORITY.rank());
-    assert!(publish_checkpoint::DELAY <= Duration::from_millis(500), "half of the second is for the rest");
+    assert!(publish_checkpoint::DELAY <= Duration::from_millis(500), "the rest of the second is needed");
 }
 
 /// Runs the jobs of this database until the sender is dropped.
@@ -84,24 +84,28 @@ fn work(pool: &PgPool) -> oneshot::Sender<()> {
     stop
 }
 
-/// How much later than it was recorded the leaf that waited longest was signed for, in milliseconds, once there are so many
-/// leaves and all are.
-async fn signed_for(pool: &PgPool, leaves: i64) -> f64 {
+/// How much later than they were recorded the leaves from `start` to before `stop` were signed for, the longest, in
+/// milliseconds, once all of them are.
+async fn signed_for(pool: &PgPool, start: i64, stop: i64) -> f64 {
     let late = "select max(extract(epoch from signed.signed_at - t.recorded_at) * 1000)::float8
                 from ledger.transaction as t
-                left join lateral (
+                cross join lateral (
                     select signed_at from ledger.checkpoint where size > t.seq order by size limit 1
-                ) as signed on true
-                having count(signed.signed_at) = count(*) and count(*) = $1";
+                ) as signed
+                where t.seq >= $1 and t.seq < $2
+                having count(*) = $2 - $1";
     loop {
-        if let Some(late_ms) = sqlx::query_scalar(late).bind(leaves).fetch_optional(pool).await.unwrap() {
+        if let Some(late_ms) = sqlx::query_scalar(late).bind(start).bind(stop).fetch_optional(pool).await.unwrap() {
             return late_ms;
         }
     }
 }
 
+/// How often it is tried: a machine that runs all the tests at once may be late, but not each time.
+const ROUNDS: i64 = 5;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leaf_after_a_pause_and_each_of_many_is_signed_for_in_time() {
+async fn a_leaf_after_a_pause_and_each_of_many_is_signed_for_within_a_second() {
     let pool = Database::create().await.pool(24).await;
     let admin = admin(&pool).await;
     let (ada, bob) = (customer(&pool, &admin, Currency::GBP).await, customer(&pool, &admin, Currency::GBP).await);
@@ -111,15 +115,19 @@ async fn a_leaf_after_a_pause_and_each_of_many_is_signed_for_in_time() {
         let submission = Submission { principal, transactions, repeatable: None, trace: None };
         submitter.submit(submission).await.unwrap();
     };
-    let deposit = NewTransaction { kind: Kind::Deposit, from: None, ..transfer(ada.wallet, ada.wallet, 100_000) };
-    submit(admin, vec![deposit]).await;
-    let first = signed_for(&pool, 1).await;
-    for _ in 0..20 {
-        submit(ada.principal, (0..100).map(|_| transfer(ada.wallet, bob.wallet, 1)).collect()).await;
+    for round in 0..ROUNDS {
+        let start = round * 2_001;
+        let deposit = NewTransaction { kind: Kind::Deposit, from: None, ..transfer(ada.wallet, ada.wallet, 100_000) };
+        submit(admin, vec![deposit]).await;
+        let first = signed_for(&pool, start, start + 1).await;
+        for _ in 0..20 {
+            submit(ada.principal, (0..100).map(|_| transfer(ada.wallet, bob.wallet, 1)).collect()).await;
+        }
+        let all = signed_for(&pool, start + 1, start + 2_001).await;
+        println!("signed for after {first:.0} ms when idle, {all:.0} ms at most under load");
+        if first <= 1_000.0 && all <= 1_000.0 {
+            return;
+        }
     }
-    let all = signed_for(&pool, 2_001).await;
-    println!("signed for after {first:.0} ms when idle, {all:.0} ms at most under load");
-    // The promise is a second; a machine that runs all the tests at once gets some more. Polling alone would take 2.5 s.
-    assert!(first < 2_000.0, "{first} ms after a pause");
-    assert!(all < 2_000.0, "{all} ms under load");
+    panic!("no round of {ROUNDS} was in time");
 }

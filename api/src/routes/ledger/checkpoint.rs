@@ -39,6 +39,12 @@ pub(crate) enum Last {
         /// The tag it still has.
         #[oai(header = "ETag")]
         String,
+        /// There may be a new one in a second.
+        #[oai(header = "Cache-Control")]
+        String,
+        /// It is the one of the caller's book.
+        #[oai(header = "Vary")]
+        String,
     ),
 }
 
@@ -52,9 +58,10 @@ impl GetCheckpoint {
     async fn call(&self, caller: Caller, known: KnownTags) -> Result<Last, Failure<Self>> {
         let last = last(&mut *self.0.connection().await?, caller.0.book).await?;
         let tag = tag_of(last.note.as_bytes());
-        if known.contains(&tag) {
-            return Ok(Last::NotModified(tag));
-        }
-        Ok(Last::Note(PlainText(last.note), tag, FOR_A_MOMENT.to_owned(), BY_CALLER.to_owned()))
+        let (kept, by) = (FOR_A_MOMENT.to_owned(), BY_CALLER.to_owned());
+        Ok(match known.contains(&tag) {
+            true => Last::NotModified(tag, kept, by),
+            false => Last::Note(PlainText(last.note), tag, kept, by),
+        })
     }
 }
