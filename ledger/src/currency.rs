@@ -169,7 +169,7 @@ mod tests {
     fn anything_else_is_unknown() {
         for code in ["", "gbp", "GB", "GBPX", "XXX", "BTC", "G€"] {
             assert_eq!(Currency::parse(code), Err(UnknownCurrency(code.to_owned())));
-            assert!(code.as_bytes().try_into().is_ok_and(|code| Currency::from_bytes(code).is_some()) == false);
+            assert!(!code.as_bytes().try_into().is_ok_and(|code| Currency::from_bytes(code).is_some()));
         }
     }
 }

@@ -13,6 +13,7 @@ use tests::random::Random;
 use uuid::Uuid;
 
 use crate::ledger_history::recorded;
+use crate::ledger_verify::{TABLES, says};
 
 /// How often each kind of change is made, each time at another place.
 const TIMES: usize = 32;
@@ -363,6 +364,60 @@ const REFUSED: (&str, Change) = ("a recorded transaction refused", |random, tabl
     tables.refusals.push(tables.transactions[place(random, &tables.transactions)].id);
     true
 });
+
+/// Changes in PostgreSQL itself to what holds, partial reversals and closings leave behind, and what has to be named.
+const STATEMENTS: [(&str, &str); 20] = [
+    ("update ledger.account set held_out = held_out + 1 where overdraft", "account … has another held_out"),
+    ("update ledger.account set held_in = held_in + 1", "account … has another held_in"),
+    ("update ledger.account set closed_seq = null where closed_seq is not null", "account … has another closed_seq"),
+    ("update ledger.account set closed_seq = closed_seq + 1", "account … has another closed_seq"),
+    ("update ledger.account set closed_seq = 1 where overdraft", "account … has another closed_seq"),
+    ("delete from ledger.open_hold where seq = (select max(seq) from ledger.open_hold)", "is open, and is not listed"),
+    (
+        "insert into ledger.open_hold (book, id, seq, accounts) select 1, id, seq, '{}' from ledger.transaction where seq = 3",
+        "is listed, and is not open",
+    ),
+    ("update ledger.open_hold set seq = seq + 1", "open hold … has another seq"),
+    ("update ledger.open_hold set expires_at = expires_at + interval '1 us'", "open hold … has another expires_at"),
+    ("update ledger.open_hold set expires_at = null", "open hold … has another expires_at"),
+    ("update ledger.open_hold set accounts = accounts[1:1]", "open hold … has another accounts"),
+    ("update ledger.transaction set resolves = null where resolves is not null", "has another resolves than its row"),
+    ("update ledger.transaction set resolves = id where seq = 5", "leaf 5 (…) has another resolves than its row"),
+    ("update ledger.transaction set reverses_part = null where reverses_part is not null", "has another reverses_part"),
+    ("update ledger.transaction set reverses_part = id where seq = 5", "leaf 5 (…) has another reverses_part"),
+    ("update ledger.transaction set reverses = null where reverses is not null", "has another reverses than its row"),
+    ("update ledger.entry set effective_at = null where version = 2", "entry 2 of account … has another effective_at"),
+    ("update ledger.entry set effective_at = effective_at - interval '1 us' where version = 1", "another effective_at"),
+    ("update ledger.entry set effective_at = now() where effective_at is null", "another effective_at"),
+    (
+        "update ledger.transaction as t set leaf = set_byte(leaf, 4, 1),
+             leaf_hash = sha256('\\x00'::bytea || set_byte(leaf, 4, 1))
+         where get_byte(leaf, 4) = 2",
+        "leaf … (…) cannot be read",
+    ),
+];
+
+#[tokio::test]
+async fn changes_in_the_database_are_found_and_named() {
+    let key = SigningKey::generate("bitnexus.example/main").unwrap();
+    let (mut bench, _) = recorded(&key).await;
+    bench.execute("set session_replication_role = replica".to_owned()).await;
+    bench.execute("alter table ledger.account drop constraint account_bound".to_owned()).await;
+    for table in TABLES {
+        bench.execute(format!("create table keep_{table} as table ledger.{table}")).await;
+    }
+    for (change, wanted) in STATEMENTS {
+        let clean = bench.verify().await;
+        assert!(clean.is_clean(), "before {change}: {:?}", clean.findings);
+        assert!(bench.execute(change.to_owned()).await > 0, "{change}");
+        let report = bench.verify().await;
+        assert!(says(&report, wanted), "{change}: {wanted} is not among {:#?}", report.findings);
+        for table in TABLES {
+            bench.execute(format!("delete from ledger.{table}")).await;
+            bench.execute(format!("insert into ledger.{table} select * from keep_{table}")).await;
+        }
+    }
+}
 
 #[tokio::test]
 async fn every_change_of_a_thousand_is_found_and_none_where_there_is_none() {

@@ -214,7 +214,7 @@ impl Importer<'_> {
         let (mut hash, mut bytes) = (Vec::new(), Vec::new());
         while let Some(text) = lines.next_line()? {
             let seq = transaction::read(text, &mut hash, &mut bytes);
-            let leaf = Leaf::decode(&bytes).ok().filter(|leaf| seq == Some(leaf.seq));
+            let leaf = Leaf::decode(&bytes).ok().filter(|leaf| seq.is_some_and(|(seq, _)| seq == leaf.seq));
             let Some(leaf) = leaf else { return Err(ImportError::Line(lines.finding("it cannot be read"))) };
             appender.push(crate::merkle::leaf_hash(&bytes));
             self.transaction(&mut rows, &leaf, &hash, &bytes);

@@ -40,30 +40,36 @@ impl<'a> Scan<'a> {
         let (text, rest) = self.rest.split_first_chunk::<36>()?;
         self.rest = rest;
         let mut bytes = [0; 16];
-        let mut place = 0;
+        let (mut place, mut wrong) = (0, false);
         for (n, byte) in bytes.iter_mut().enumerate() {
             if matches!(n, 4 | 6 | 8 | 10) {
                 (text[place] == b'-').then_some(())?;
                 place += 1;
             }
-            *byte = nibble(text[place])? << 4 | nibble(text[place + 1])?;
+            let (high, low) = (NIBBLES[usize::from(text[place])], NIBBLES[usize::from(text[place + 1])]);
+            wrong |= high > 15 || low > 15;
+            *byte = high << 4 | low;
             place += 2;
         }
         assert_eq!(place, text.len(), "an id has 32 digits and 4 hyphens");
-        self.skip("\"")?;
+        self.skip("\"").filter(|()| !wrong)?;
         Some(Uuid::from_bytes(bytes))
     }
 
     /// Hexadecimal up to a quote.
     pub(super) fn hex(&mut self, bytes: &mut Vec<u8>) -> Option<()> {
+        let end = self.rest.iter().position(|byte| *byte == b'"')?;
+        let (digits, rest) = self.rest.split_at(end);
+        let (pairs, odd) = digits.as_chunks::<2>();
         bytes.clear();
-        while let [high, low, rest @ ..] = self.rest
-            && *high != b'"'
-        {
-            bytes.push(nibble(*high)? << 4 | nibble(*low)?);
-            self.rest = rest;
-        }
-        self.skip("\"")
+        let mut wrong = !odd.is_empty();
+        bytes.extend(pairs.iter().map(|[high, low]| {
+            let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
+            wrong |= high > 15 || low > 15;
+            high << 4 | low
+        }));
+        self.rest = &rest[1..];
+        (!wrong).then_some(())
     }
 
     /// A time as [`write::time`] writes it.
@@ -72,8 +78,13 @@ impl<'a> Scan<'a> {
             return self.int();
         }
         let (text, rest) = self.rest.split_first_chunk::<29>()?;
-        let at = std::str::from_utf8(&text[1..28]).ok()?.parse::<chrono::DateTime<chrono::Utc>>().ok()?;
-        let micros = at.timestamp_micros();
+        let number = |at: usize, width: usize| -> i64 {
+            text[at..at + width].iter().fold(0, |number, digit| number * 10 + i64::from(digit.wrapping_sub(b'0') % 10))
+        };
+        let days = write::days(number(1, 4), number(6, 2), number(9, 2));
+        let seconds = days * 86_400 + number(12, 2) * 3_600 + number(15, 2) * 60 + number(18, 2);
+        let micros = seconds * 1_000_000 + number(21, 6);
+        // Whatever is not written back the same is no time.
         let mut again = Vec::with_capacity(29);
         write::time(&mut again, micros);
         self.rest = rest;
@@ -102,13 +113,16 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// The value of each digit of a hexadecimal number in lower case; above 15 where it is none.
+static NIBBLES: [u8; 256] = {
+    let mut nibbles = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        nibbles[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
     }
-}
+    nibbles
+};
 
 #[cfg(test)]
 mod tests {
@@ -145,5 +159,11 @@ mod tests {
         let upper = line.to_ascii_uppercase();
         assert_eq!(Scan { rest: &upper }.uuid(), None);
         assert_eq!(Scan { rest: b"\"\\u0061\"" }.text(), None);
+        for wrong in ["2023-02-29T00:00:00.000000Z", "2023-02-28T24:00:00.000000Z", "2023-02-28 00:00:00.000000Z"] {
+            assert_eq!(Scan { rest: format!("\"{wrong}\"").as_bytes() }.time(), None, "{wrong}");
+        }
+        for wrong in ["0", "0g", "0G", "AB"] {
+            assert_eq!(Scan { rest: format!("{wrong}\"").as_bytes() }.hex(&mut Vec::new()), None, "{wrong}");
+        }
     }
 }

@@ -74,7 +74,7 @@ struct Log {
     hash: Vec<u8>,
     bytes: Vec<u8>,
     leaf: Option<Leaf>,
-    /// What the line should be.
+    /// What the end of the line should be.
     again: Vec<u8>,
     legs: Vec<LeafLeg>,
     /// Whether the line that was read last is still to be taken.
@@ -95,15 +95,15 @@ impl Log {
         }
         loop {
             let Some(text) = self.lines.next_line()? else { return Ok(false) };
-            let Some(seq) = transaction::read(text, &mut self.hash, &mut self.bytes) else {
+            let Some((seq, said)) = transaction::read(text, &mut self.hash, &mut self.bytes) else {
                 findings.push(self.lines.finding("it is not as an export writes it"));
                 continue;
             };
             let room = self.leaf.take().map_or_else(|| std::mem::take(&mut self.legs), |leaf| leaf.legs);
             self.leaf = Leaf::decode_into(&self.bytes, room).ok();
             self.again.clear();
-            transaction::write_line(&mut self.again, seq, &self.hash, &self.bytes, self.leaf.as_ref());
-            if self.again != text {
+            transaction::write_said(&mut self.again, self.leaf.as_ref());
+            if self.again != said {
                 findings.push(self.lines.finding("it does not say what its leaf says"));
             }
             if seq <= self.seq {

@@ -17,6 +17,11 @@ pub(super) fn write_line(line: &mut Vec<u8>, seq: i64, hash: &[u8], bytes: &[u8]
     write::put(line, "\",\"leaf\":\"");
     write::hex(line, bytes);
     write::put(line, "\"");
+    write_said(line, leaf);
+}
+
+/// Writes the end of the line, after the leaf.
+pub(super) fn write_said(line: &mut Vec<u8>, leaf: Option<&Leaf>) {
     // What is no leaf says nothing.
     if let Some(leaf) = leaf {
         said(line, leaf);
@@ -24,13 +29,14 @@ pub(super) fn write_line(line: &mut Vec<u8>, seq: i64, hash: &[u8], bytes: &[u8]
     write::put(line, "}");
 }
 
-/// Reads hash and leaf of a transaction; the rest of the line is compared with what the leaf says.
-pub(super) fn read(line: &[u8], hash: &mut Vec<u8>, leaf: &mut Vec<u8>) -> Option<i64> {
+/// Reads place, hash and leaf of a transaction, of which there is one way to write each. The rest of the line is to be
+/// compared with what [`write_said`] writes.
+pub(super) fn read<'a>(line: &'a [u8], hash: &mut Vec<u8>, leaf: &mut Vec<u8>) -> Option<(i64, &'a [u8])> {
     let mut scan = Scan { rest: line };
     let seq = scan.skip("{\"seq\":").and_then(|()| scan.int())?;
     scan.skip(",\"hash\":\"").and_then(|()| scan.hex(hash))?;
     scan.skip(",\"leaf\":\"").and_then(|()| scan.hex(leaf))?;
-    Some(seq)
+    Some((seq, scan.rest))
 }
 
 fn said(line: &mut Vec<u8>, leaf: &Leaf) {

@@ -103,6 +103,14 @@ pub(super) fn text(line: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(line, text).expect("memory takes what is written");
 }
 
+/// The count of days since 1970 of a date, the reverse of [`date`].
+pub(super) fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 /// Year, month and day of a count of days since 1970 (Hinnant, "chrono-compatible low-level date algorithms").
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
@@ -120,6 +128,7 @@ fn date(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::scan::Scan;
 
     fn written(micros: i64) -> String {
         let mut line = Vec::new();
@@ -134,6 +143,7 @@ mod tests {
         {
             let at = chrono::DateTime::from_timestamp_micros(micros).unwrap();
             assert_eq!(written(micros), at.format("\"%Y-%m-%dT%H:%M:%S%.6fZ\"").to_string());
+            assert_eq!(Scan { rest: written(micros).as_bytes() }.time(), Some(micros));
         }
         assert_eq!(written(i64::MAX), i64::MAX.to_string());
     }
