@@ -85,17 +85,18 @@ impl Job for ExpireHolds {
             }
             None => holds::books_with_due(tx, self.shard).await?,
         };
-        let mut has_more = false;
+        let mut next = Vec::new();
         for book in books {
             let count = holds::expire(tx, book, EXPIRE_MAX).await.map_err(JobError::retry)?;
             if count > 0 {
-                crate::publish_checkpoint::submit(tx, book).await.map_err(JobError::retry)?;
+                next.push(crate::publish_checkpoint::of(book));
             }
-            has_more |= count == EXPIRE_MAX;
+            if count == EXPIRE_MAX {
+                next.push(NewJob::of(&self));
+            }
         }
-        if has_more {
-            let again = NewJob::of(&self).map_err(JobError::retry)?;
-            ctx.enqueue(again).await.map_err(JobError::retry)?;
+        for job in next {
+            ctx.enqueue(job.map_err(JobError::retry)?).await.map_err(JobError::retry)?;
         }
         Ok(())
     }

@@ -13,7 +13,6 @@ use ledger::checkpoint;
 use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Priority, Retry, Unique};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::PgConnection;
 
 /// Signs the head of one book, unless it is signed already.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,16 +34,6 @@ pub fn of(book: Book) -> Result<NewJob, EnqueueError> {
     let job = PublishCheckpoint { shard: book.shard, book_id: book.id };
     let key = format!("{}/{}/{}", PublishCheckpoint::KIND, book.shard, book.id);
     Ok(NewJob::of(&job)?.delay(DELAY).unique(key, Unique::UntilStarted))
-}
-
-/// Sees to it that what the caller's transaction adds to the book is signed soon. After the commit the caller wakes
-/// [`crate::LEDGER_QUEUE`]; without that it may take two seconds longer.
-///
-/// # Errors
-/// When the database fails.
-pub async fn submit(conn: &mut PgConnection, book: Book) -> Result<(), EnqueueError> {
-    queue::enqueue(conn, &[of(book)?]).await?;
-    Ok(())
 }
 
 impl Job for PublishCheckpoint {

@@ -12,7 +12,7 @@ use ledger::{Book, Currency};
 use queue::backend::ConsumerConfig;
 use queue::testing::{advance, drain, enqueued};
 use queue::{Job, Notifier, Registry};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tests::database::{Database, until_blocked};
 use tests::people::{admin, customer, transfer};
 use tokio::sync::oneshot;
@@ -29,15 +29,21 @@ async fn sizes(pool: &PgPool) -> Vec<i64> {
     sqlx::query_scalar("select size from ledger.checkpoint order by size").fetch_all(pool).await.unwrap()
 }
 
+/// Asks for a checkpoint, as whoever posts does.
+async fn submit(conn: &mut PgConnection) {
+    let job = publish_checkpoint::of(Book::MAIN).unwrap();
+    queue::enqueue(conn, &[job]).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_job_signs_for_a_writer_who_found_it_waiting_and_has_not_committed() {
     let mut bench = Bench::create(1).await;
     let pool = bench.database.pool(4).await;
-    publish_checkpoint::submit(&mut bench.conn, Book::MAIN).await.unwrap();
+    submit(&mut bench.conn).await;
     let mut writer = pool.begin().await.unwrap();
     let leaf = posting(bench.cash, bench.wallets[0], 1);
     post(&mut writer, Book::MAIN, &[leaf]).await.unwrap();
-    publish_checkpoint::submit(&mut writer, Book::MAIN).await.unwrap();
+    submit(&mut writer).await;
     assert_eq!(enqueued::<PublishCheckpoint>(&mut writer).await.len(), 1, "the one that waits is enough");
     advance(&pool, publish_checkpoint::DELAY).await;
     let (worker, registry) = (pool.clone(), registry());
