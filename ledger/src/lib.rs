@@ -5,7 +5,7 @@
 //!
 //! - [`accounts`] opens and finds accounts, [`posting`] posts to them, [`history`] reads what was posted.
 //! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs.
-//! - [`verify`] derives all of it again and names the first difference.
+//! - [`reconcile`] compares what the tables say with one another, [`verify`] derives all of it again and names the first difference.
 //!
 //! Deliberately absent: jobs, HTTP, floats, clocks other than the database's, and any statement that changes or removes
 //! what is recorded.
@@ -25,6 +25,7 @@ pub mod leaf;
 pub mod merkle;
 pub mod money;
 pub mod posting;
+pub mod reconcile;
 pub mod verify;
 
 pub use act::Act;
