@@ -254,6 +254,10 @@ comment on column reconciliation.match.seq is 'The transaction''s place in the b
 comment on column reconciliation.match.shape is '1:1; 1:n: one line, several transactions; n:1: several lines, one transaction';
 comment on column reconciliation.match.matched_by is 'The key that they share: id, reference, or amount and date';
 comment on column reconciliation.match.confidence is 'Percent';
+create index match_seq on reconciliation.match (shard, seq);
+comment on index reconciliation.match_seq is 'Whether a transaction is on another statement already';
+create index break_statement on reconciliation.break (shard, book, split_part(subject, '/', 1)) where class = 'R10';
+comment on index reconciliation.break_statement is 'What a statement does not agree with';
 
 -- Erasing a person takes the words and the salt of their transactions; the hash in the log then tells nothing.
 alter table app.transaction alter column metadata_salt drop not null;

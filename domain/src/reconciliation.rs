@@ -8,11 +8,13 @@ pub mod keep;
 pub mod r07_requests;
 pub mod r08_contents;
 pub mod r09_clearing;
+pub mod r10_statements;
 pub mod r11_wallets;
 pub mod r12_carried;
 pub mod report;
 pub mod runs;
 pub mod severity;
+pub mod statements;
 
 
 use chrono::{DateTime, Utc};
