@@ -145,6 +145,7 @@ create table reconciliation.run_break (
     run_id uuid not null,
     break_id uuid not null,
     is_new boolean not null,
+    is_carried boolean not null,
     amount bigint,
     primary key (shard, run_id, break_id)
 );
@@ -153,6 +154,7 @@ comment on column reconciliation.run_break.shard is 'Shard of the run';
 comment on column reconciliation.run_break.run_id is 'The run';
 comment on column reconciliation.run_break.break_id is 'The break';
 comment on column reconciliation.run_break.is_new is 'Whether this run found it first, or again after it was closed';
+comment on column reconciliation.run_break.is_carried is 'Whether it was open, and this run did not find it';
 comment on column reconciliation.run_break.amount is 'The difference that the run found, in minor units';
 
 create table reconciliation.clearing_account (

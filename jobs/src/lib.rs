@@ -4,6 +4,7 @@
 pub mod categorize;
 pub mod open_wallets;
 pub mod publish_checkpoint;
+pub mod reconcile;
 pub mod record_transaction;
 pub mod submitted;
 
@@ -20,12 +21,13 @@ pub struct State {
 
 /// Every job that a worker can run.
 pub fn registry(state: State) -> Registry {
-    Registry::new()
+    let registry = Registry::new()
         .batch::<record_transaction::RecordTransaction>()
         .job::<open_wallets::OpenWallets>()
         .job::<categorize::Categorize>()
         .job::<publish_checkpoint::PublishCheckpoint>()
-        .state(Arc::new(state))
+        .state(Arc::new(state));
+    reconcile::register(registry)
 }
 
 /// The queue of everything that writes to the ledger.

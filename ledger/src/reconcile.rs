@@ -25,7 +25,7 @@ use crate::Book;
 use crate::merkle::Hash;
 
 pub use found::{Class, Found};
-pub use verified::{head_frontier, of_verification};
+pub use verified::of_verification;
 
 /// What a run checks: the leaves `from..size` and what they touched.
 #[derive(Clone, Debug)]

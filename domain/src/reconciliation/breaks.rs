@@ -289,7 +289,7 @@ pub async fn repairable(conn: &mut PgConnection, book: ledger::Book, run: Uuid) 
          from reconciliation.break
          where shard = $1
            and book = $2
-           and last_run = $3
+           and exists (select from reconciliation.run_break as k where k.shard = $1 and k.run_id = $3 and k.break_id = id)
            and state in ('open', 'assigned')
            and (class, sub_class) in (
                ('R2', 'balance'), ('R2', 'version'),

@@ -119,8 +119,8 @@ async fn note_run(
 ) -> sqlx::Result<()> {
     let new: Vec<Uuid> = opened.iter().filter(|opened| opened.is_new).map(|opened| opened.id).collect();
     sqlx::query!(
-        "insert into reconciliation.run_break as kept (shard, run_id, break_id, is_new, amount)
-         select b.shard, $2, b.id, b.id = any($4), b.amount
+        "insert into reconciliation.run_break as kept (shard, run_id, break_id, is_new, is_carried, amount)
+         select b.shard, $2, b.id, b.id = any($4), false, b.amount
          from reconciliation.break as b
          where b.shard = $1 and b.book = $5 and b.key = any($3)
          on conflict (shard, run_id, break_id) do update

@@ -55,7 +55,9 @@ async fn close_gone(conn: &mut PgConnection, window: &Window, run: Uuid, stateme
                and b.class = 'R10'
                and split_part(b.subject, '/', 1) = $4
                and b.state in ('open', 'assigned')
-               and b.last_run <> $3
+               and not exists (
+                   select from reconciliation.run_break as k where k.shard = $1 and k.run_id = $3 and k.break_id = b.id
+               )
                and before.shard = b.shard
                and before.id = b.id
              returning b.id, before.state

@@ -96,10 +96,10 @@ pub struct Carried {
 pub async fn carry(conn: &mut PgConnection, book: Book, run: Uuid, may_close: bool) -> sqlx::Result<Carried> {
     let gone = if may_close { close_gone(conn, book, run).await? } else { 0 };
     let carried = sqlx::query!(
-        "insert into reconciliation.run_break (shard, run_id, break_id, is_new, amount)
-         select $1, $3, b.id, false, b.amount
+        "insert into reconciliation.run_break (shard, run_id, break_id, is_new, is_carried, amount)
+         select $1, $3, b.id, false, true, b.amount
          from reconciliation.break as b
-         where b.shard = $1 and b.book = $2 and b.state in ('open', 'assigned') and b.last_run <> $3
+         where b.shard = $1 and b.book = $2 and b.state in ('open', 'assigned')
          on conflict (shard, run_id, break_id) do nothing",
         book.shard,
         book.id,
@@ -119,7 +119,9 @@ async fn close_gone(conn: &mut PgConnection, book: Book, run: Uuid) -> sqlx::Res
              where b.shard = $1
                and b.book = $2
                and b.state in ('open', 'assigned')
-               and b.last_run <> $3
+               and not exists (
+                   select from reconciliation.run_break as k where k.shard = $1 and k.run_id = $3 and k.break_id = b.id
+               )
                and b.class not in ('R10', 'R12')
                and before.shard = b.shard
                and before.id = b.id

@@ -88,7 +88,7 @@ async fn classes(conn: &mut PgConnection, book: Book, run: Uuid) -> sqlx::Result
                   sum(abs(b.amount))::text as amount
            from reconciliation.run_break as kept
            join reconciliation.break as b on b.shard = kept.shard and b.id = kept.break_id
-           where kept.shard = $1 and kept.run_id = $2 and b.book = $3 and b.last_run = $2
+           where kept.shard = $1 and kept.run_id = $2 and b.book = $3 and not kept.is_carried
            group by b.class, b.currency"#,
         book.shard,
         run,

@@ -1,9 +1,6 @@
 //! What a full run takes over from [`verify`](crate::verify): each of its findings, under the class that it belongs to.
 
-use sqlx::PgConnection;
-
 use super::{Class, Found};
-use crate::Book;
 use crate::verify::{Finding, Report};
 
 /// The findings of a verification by class. Those that name an account or a leaf are the same breaks that an incremental
@@ -59,23 +56,4 @@ fn class_of(finding: &Finding) -> (Class, &'static str) {
         Finding::RefusedAndRecorded { .. } => (Class::R8, "refused_too"),
         _ => (Class::R6, "log"),
     }
-}
-
-/// The tree's right edge by the book's row, if that is of this size: what the next run goes on from once it is verified.
-///
-/// # Errors
-/// When the database fails.
-pub async fn head_frontier(conn: &mut PgConnection, book: Book, size: i64) -> sqlx::Result<Option<Vec<u8>>> {
-    sqlx::query_scalar!(
-        r#"select frontier
-           from ledger.book
-           where shard = $1
-               and book = $2
-               and size = $3"#,
-        book.shard,
-        book.id,
-        size
-    )
-    .fetch_optional(conn)
-    .await
 }

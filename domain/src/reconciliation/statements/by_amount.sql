@@ -44,7 +44,7 @@ select l.line, e.seq,
 from line_left as l
 cross join this_statement as s
 -- With a tolerance, the entry may lie in a bucket beside.
-cross join lateral (select generate_series(l.bucket - sign(s.tolerance_amount), l.bucket + sign(s.tolerance_amount)) as bucket) as near
+cross join lateral (select generate_series(l.bucket - sign(s.tolerance_amount::numeric), l.bucket + sign(s.tolerance_amount::numeric)) as bucket) as near
 join entry_left as e on e.bucket = near.bucket
 where abs(e.amount - l.amount) <= s.tolerance_amount
   and abs(e.day - l.day) <= s.tolerance_days

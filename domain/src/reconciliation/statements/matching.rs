@@ -34,6 +34,17 @@ pub struct Matched {
 /// # Errors
 /// When the database fails.
 pub async fn match_statement(conn: &mut PgConnection, book: Book, id: Uuid) -> sqlx::Result<Matched> {
+    // One at a time: what was matched before is replaced.
+    sqlx::query!(
+        "select id
+         from reconciliation.statement
+         where shard = $1 and id = $2
+         for update",
+        book.shard,
+        id,
+    )
+    .fetch_one(&mut *conn)
+    .await?;
     sqlx::query(
         "create temporary table this_statement on commit drop as
          select *
