@@ -63,7 +63,9 @@ create table ledger.open_hold (
     id uuid not null,
     seq bigint not null,
     expires_at timestamptz,
-    primary key (shard, book, id)
+    accounts uuid[] not null,
+    -- As for transactions: only the index by time begins with the book, so nothing else looks good for what is due.
+    primary key (shard, id, book)
 );
 comment on table ledger.open_hold is 'Holds that are not captured, voided or expired: a list that follows from the log';
 comment on column ledger.open_hold.shard is 'Shard of the book';
@@ -71,5 +73,6 @@ comment on column ledger.open_hold.book is 'The book that the hold belongs to';
 comment on column ledger.open_hold.id is 'The transaction that set the amounts aside';
 comment on column ledger.open_hold.seq is 'Its place in the book';
 comment on column ledger.open_hold.expires_at is 'From when on it can only expire; null: never';
+comment on column ledger.open_hold.accounts is 'The accounts of its legs, so that whoever ends it finds them without its leaf';
 create index open_hold_expires_at on ledger.open_hold (shard, book, expires_at) where expires_at is not null;
 comment on index ledger.open_hold_expires_at is 'Holds in the order in which they expire';

@@ -39,6 +39,8 @@ pub async fn open_cash_accounts(conn: &mut PgConnection, book: Book) -> sqlx::Re
         id: wallet.account_id,
         currency: wallet.currency,
         overdraft: Overdraft::Allowed,
+        code: 0,
+        group: None,
     };
     accounts::open(&mut *conn, book, &cash.iter().map(account).collect::<Vec<_>>()).await?;
     let ids: Vec<AccountId> = cash.iter().map(|wallet| wallet.account_id).collect();

@@ -2,6 +2,7 @@
 //! transaction) and `run` (what a worker does).
 
 pub mod categorize;
+pub mod expire_holds;
 pub mod open_wallets;
 pub mod publish_checkpoint;
 pub mod reconcile;
@@ -26,6 +27,8 @@ pub fn registry(state: State) -> Registry {
         .job::<open_wallets::OpenWallets>()
         .job::<categorize::Categorize>()
         .job::<publish_checkpoint::PublishCheckpoint>()
+        .job::<expire_holds::ExpireHolds>()
+        .schedule(expire_holds::sweep())
         .state(Arc::new(state));
     reconcile::register(registry)
 }

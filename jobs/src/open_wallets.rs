@@ -71,6 +71,8 @@ impl Job for OpenWallets {
             id: wallet.account_id,
             currency: wallet.currency,
             overdraft: Overdraft::Forbidden,
+            code: 0,
+            group: None,
         };
         ledger::accounts::open(tx, book, &opening.iter().map(account).collect::<Vec<_>>()).await?;
         let ids: Vec<AccountId> = opening.iter().map(|wallet| wallet.account_id).collect();

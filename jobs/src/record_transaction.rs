@@ -106,6 +106,7 @@ async fn record_book(
     let events: Vec<Event> = settled.iter().map(|(wanted, verdict)| event(wanted, verdict)).collect();
     events::publish(conn, book, &events).await?;
     crate::publish_checkpoint::submit(conn, book).await.map_err(JobError::retry)?;
+    crate::expire_holds::submit(conn, book, &postings).await.map_err(JobError::retry)?;
     Ok(waiting)
 }
 

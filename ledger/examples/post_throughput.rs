@@ -85,9 +85,10 @@ fn transfer(zipf: &mut Zipf, ids: &[AccountId]) -> Posting {
         id: TransactionId(Uuid::now_v7()),
         code: 1,
         legs: vec![Leg { account: ids[from], amount: -amount }, Leg { account: ids[to], amount }],
-        effective_at: Default::default(),
+        effective_at: None,
         act: ledger::Act::Post,
         metadata_hash: [0; 32],
+        linked: false,
     }
 }
 
@@ -95,7 +96,7 @@ fn transfer(zipf: &mut Zipf, ids: &[AccountId]) -> Posting {
 async fn open_accounts(conn: &mut PgConnection, count: usize) -> Result<Vec<AccountId>, Box<dyn std::error::Error>> {
     let cash = AccountId(Uuid::now_v7());
     let ids: Vec<AccountId> = (0..count).map(|_| AccountId(Uuid::now_v7())).collect();
-    let account = |id, overdraft| NewAccount { id, currency: Currency::GBP, overdraft };
+    let account = |id, overdraft| NewAccount { id, currency: Currency::GBP, overdraft, code: 0, group: None };
     let mut new = vec![account(cash, Overdraft::Allowed)];
     new.extend(ids.iter().map(|id| account(*id, Overdraft::Forbidden)));
     open(conn, Book::MAIN, &new).await?;
@@ -104,9 +105,10 @@ async fn open_accounts(conn: &mut PgConnection, count: usize) -> Result<Vec<Acco
             id: TransactionId(Uuid::now_v7()),
             code: 2,
             legs: vec![Leg { account: cash, amount: -1_000_000_000 }, Leg { account: *id, amount: 1_000_000_000 }],
-            effective_at: Default::default(),
+            effective_at: None,
             act: ledger::Act::Post,
             metadata_hash: [0; 32],
+            linked: false,
         };
         let deposits: Vec<Posting> = some.iter().map(deposit).collect();
         let mut tx = conn.begin().await?;

@@ -1,4 +1,4 @@
-//! Accounts: opened once under a name that the caller chooses, never closed away or changed.
+//! Accounts: opened once under a name that the caller chooses, closed by a transaction, and never removed or changed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{AccountId, Book, Currency};
+use crate::{AccountId, Book, Currency, GroupId};
+
+pub mod groups;
 
 /// Whether an account's balance may be below zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub struct NewAccount {
     pub currency: Currency,
     /// Its bound; fixed for ever.
     pub overdraft: Overdraft,
+    /// Its number in the chart of accounts; fixed for ever.
+    pub code: u16,
+    /// The group that it begins in; [`groups::move_into`] changes it.
+    pub group: Option<GroupId>,
 }
 
 /// What became of a [`NewAccount`].
@@ -35,7 +41,7 @@ pub enum AccountOutcome {
     Created,
     /// It was open already, just so.
     Exists,
-    /// It was open already with another currency or bound, and stays as it was.
+    /// It was open already with another currency, bound or code, and stays as it was.
     ExistsWithDifferent,
 }
 
@@ -48,12 +54,29 @@ pub struct Account {
     pub currency: Currency,
     /// Its bound.
     pub overdraft: Overdraft,
+    /// Its number in the chart of accounts.
+    pub code: u16,
+    /// The group that it is in.
+    pub group: Option<GroupId>,
     /// Minor units.
     pub balance: i128,
+    /// Minor units that open holds would take.
+    pub held_out: i128,
+    /// Minor units that open holds would bring; not available yet.
+    pub held_in: i128,
     /// The count of its entries.
     pub version: i64,
     /// When it was opened.
     pub opened_at: DateTime<Utc>,
+    /// The transaction that closed it, by its place in the book; none while it is open.
+    pub closed_seq: Option<i64>,
+}
+
+impl Account {
+    /// What is left of the balance after what is held, in minor units: below zero only where overdraft is allowed.
+    pub fn available(&self) -> i128 {
+        self.balance - self.held_out
+    }
 }
 
 impl Overdraft {
@@ -71,27 +94,38 @@ struct Row {
     id: Uuid,
     currency: String,
     overdraft: bool,
+    code: i32,
+    group_id: Option<Uuid>,
     balance: i64,
+    held_out: i64,
+    held_in: i64,
     version: i64,
     opened_at: DateTime<Utc>,
+    closed_seq: Option<i64>,
 }
 
 impl From<Row> for Account {
     fn from(row: Row) -> Account {
-        assert!(row.overdraft || row.balance >= 0, "a CHECK holds the bound");
+        assert!(row.overdraft || row.balance >= row.held_out, "a CHECK holds the bound");
         assert!(row.version > 0 || row.balance == 0, "a balance is made of entries");
         Account {
             id: AccountId(row.id),
             currency: Currency::parse(&row.currency).expect("only currencies of the table are stored"),
             overdraft: Overdraft::from_allowed(row.overdraft),
+            code: u16::try_from(row.code).expect("a CHECK holds the code to 16 bits"),
+            group: row.group_id.map(GroupId),
             balance: row.balance.into(),
+            held_out: row.held_out.into(),
+            held_in: row.held_in.into(),
             version: row.version,
             opened_at: row.opened_at,
+            closed_seq: row.closed_seq,
         }
     }
 }
 
-/// Opens accounts; answers for each in the order given. Does not wait for the writer of the book.
+/// Opens accounts; answers for each in the order given. Does not wait for the writer of the book. A group that an account
+/// is to begin in may be made before or after.
 ///
 /// # Errors
 /// When the database fails.
@@ -102,12 +136,12 @@ pub async fn open(
 ) -> Result<Vec<AccountOutcome>, sqlx::Error> {
     let inserted = insert(conn, book, accounts).await?;
     let found = if inserted.len() == accounts.len() { Vec::new() } else { find(conn, book, &ids(accounts)).await? };
-    let mut known: HashMap<AccountId, (Currency, Overdraft)> =
-        found.into_iter().map(|account| (account.id, (account.currency, account.overdraft))).collect();
+    let mut known: HashMap<AccountId, (Currency, Overdraft, u16)> =
+        found.into_iter().map(|account| (account.id, (account.currency, account.overdraft, account.code))).collect();
     let mut created = HashSet::with_capacity(inserted.len());
     let mut outcomes = Vec::with_capacity(accounts.len());
     for account in accounts {
-        let wanted = (account.currency, account.overdraft);
+        let wanted = (account.currency, account.overdraft, account.code);
         // The first of an id is the one that was inserted, so it is also the one that the others are compared with.
         outcomes.push(if inserted.contains(&account.id) && created.insert(account.id) {
             known.insert(account.id, wanted);
@@ -136,11 +170,14 @@ async fn insert(
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.id.0).collect();
     let currencies: Vec<String> = accounts.iter().map(|account| account.currency.code().to_owned()).collect();
     let overdrafts: Vec<bool> = accounts.iter().map(|account| account.overdraft.is_allowed()).collect();
+    let codes: Vec<i32> = accounts.iter().map(|account| account.code.into()).collect();
+    let groups: Vec<Option<Uuid>> = accounts.iter().map(|account| account.group.map(|group| group.0)).collect();
     let inserted = sqlx::query_scalar!(
         // In the order of the ids, so that two callers with the same accounts wait for each other and never in a circle.
-        r#"insert into ledger.account (shard, book, id, currency, overdraft)
-           select $1, $2, id, currency, overdraft
-           from unnest($3::uuid[], $4::text[], $5::boolean[]) with ordinality as new (id, currency, overdraft, n)
+        r#"insert into ledger.account (shard, book, id, currency, overdraft, code, group_id)
+           select $1, $2, id, currency, overdraft, code, group_id
+           from unnest($3::uuid[], $4::text[], $5::boolean[], $6::integer[], $7::uuid[]) with ordinality
+               as new (id, currency, overdraft, code, group_id, n)
            order by id, n
            on conflict do nothing
            returning id as "id: AccountId""#,
@@ -148,7 +185,9 @@ async fn insert(
         book.id,
         &ids,
         &currencies,
-        &overdrafts
+        &overdrafts,
+        &codes,
+        &groups as &[Option<Uuid>]
     )
     .fetch_all(conn)
     .await?;
@@ -165,7 +204,8 @@ pub async fn find(conn: &mut PgConnection, book: Book, ids: &[AccountId]) -> Res
     let rows = sqlx::query_as!(
         Row,
         // The lateral query keeps the plan at one index look-up for each id, whatever was known when it was made.
-        r#"select a.id, a.currency, a.overdraft, a.balance, a.version, a.opened_at
+        r#"select a.id, a.currency, a.overdraft, a.code, a.group_id, a.balance, a.held_out, a.held_in, a.version,
+               a.opened_at, a.closed_seq
            from (select distinct unnest($3::uuid[]) as id) as wanted
            cross join lateral (
                select *

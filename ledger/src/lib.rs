@@ -3,7 +3,8 @@
 //! Everything is done on the caller's connection and in the caller's transaction, so that a posting commits together with
 //! whatever asked for it. The order in a book is total: a transaction's place (`seq`) is its leaf's index in the log.
 //!
-//! - [`accounts`] opens and finds accounts, [`posting`] posts to them, [`history`] reads what was posted.
+//! - [`accounts`] opens and finds accounts, [`posting`] posts to them, [`holds`] lets holds expire, [`history`] reads what was
+//!   posted.
 //! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs.
 //! - [`reconcile`] compares what the tables say with one another, [`verify`] derives all of it again and names the first difference.
 //!
@@ -19,6 +20,7 @@ pub mod book;
 pub mod checkpoint;
 pub mod currency;
 pub mod history;
+pub mod holds;
 pub mod ids;
 pub mod keys;
 pub mod leaf;
@@ -31,6 +33,6 @@ pub mod verify;
 pub use act::Act;
 pub use book::Book;
 pub use currency::{Currency, UnknownCurrency};
-pub use ids::{AccountId, TransactionId};
+pub use ids::{AccountId, GroupId, TransactionId};
 pub use money::{AmountError, Money};
 pub use posting::{Field, Leg, Outcome, Posting, Refusal};

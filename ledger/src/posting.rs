@@ -37,14 +37,18 @@ pub struct Posting {
     pub id: TransactionId,
     /// What the caller calls this kind of transaction.
     pub code: u16,
-    /// Two legs or more.
+    /// Two legs or more. A void and an expiry have none, a closing has one of amount 0, and a capture may have none, which
+    /// means those of its hold.
     pub legs: Vec<Leg>,
-    /// When it counts from; kept to the microsecond.
-    pub effective_at: DateTime<Utc>,
+    /// When it counts from, kept to the microsecond; none: from when it is recorded.
+    pub effective_at: Option<DateTime<Utc>>,
     /// What it is.
     pub act: Act,
     /// The hash of whatever else the caller keeps about it; salted, if that is personal.
     pub metadata_hash: [u8; 32],
+    /// Chained to the next posting of the batch. A chain is recorded whole or not at all: the first posting of it that
+    /// cannot be recorded says why, the others are [`Refusal::LinkedFailed`].
+    pub linked: bool,
 }
 
 /// What became of a [`Posting`].

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use ledger::accounts::{NewAccount, Overdraft, find, open};
 use ledger::posting::post;
 use ledger::verify::{Report, verify};
-use ledger::{AccountId, Book, Currency, Leg, Outcome, Posting, TransactionId};
+use ledger::{AccountId, Act, Book, Currency, Leg, Outcome, Posting, TransactionId};
 use sqlx::{Connection, PgConnection};
 use tests::database::Database;
 use uuid::Uuid;
@@ -34,7 +34,9 @@ impl Bench {
 
     pub(crate) async fn open(&mut self, currency: Currency, overdraft: Overdraft) -> AccountId {
         let id = AccountId(Uuid::now_v7());
-        open(&mut self.conn, Book::MAIN, &[NewAccount { id, currency, overdraft }]).await.expect("an account opens");
+        open(&mut self.conn, Book::MAIN, &[NewAccount { id, currency, overdraft, code: 0, group: None }])
+            .await
+            .expect("an account opens");
         id
     }
 
@@ -51,6 +53,24 @@ impl Bench {
 
     pub(crate) async fn balance(&mut self, account: AccountId) -> i128 {
         find(&mut self.conn, Book::MAIN, &[account]).await.expect("the account is open")[0].balance
+    }
+
+    /// The account's balance, what holds would take of it, and what they would bring.
+    pub(crate) async fn stand(&mut self, account: AccountId) -> (i128, i128, i128) {
+        let found = find(&mut self.conn, Book::MAIN, &[account]).await.expect("the database answers")[0];
+        (found.balance, found.held_out, found.held_in)
+    }
+
+    /// The time by the database's clock.
+    pub(crate) async fn now(&mut self) -> DateTime<Utc> {
+        sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut self.conn).await.expect("the database answers")
+    }
+
+    /// Returns once the database's clock has come to this time.
+    pub(crate) async fn until(&mut self, time: DateTime<Utc>) {
+        while self.now().await < time {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) async fn verify(&mut self) -> Report {
@@ -75,9 +95,10 @@ pub(crate) fn posting(legs: &[(AccountId, i128)]) -> Posting {
         id: TransactionId(Uuid::now_v7()),
         code: 1,
         legs: legs.iter().map(|(account, amount)| Leg { account: *account, amount: *amount }).collect(),
-        effective_at: effective_at(),
-        act: ledger::Act::Post,
+        effective_at: Some(effective_at()),
+        act: Act::Post,
         metadata_hash: [7; 32],
+        linked: false,
     }
 }
 
@@ -89,5 +110,55 @@ pub(crate) fn transfer(from: AccountId, to: AccountId, amount: i128) -> Posting 
 /// The posting that undoes another.
 pub(crate) fn reversal(original: &Posting) -> Posting {
     let legs: Vec<_> = original.legs.iter().map(|leg| (leg.account, -leg.amount)).collect();
-    Posting { act: ledger::Act::Reverse(original.id), ..posting(&legs) }
+    Posting { act: Act::Reverse(original.id), ..posting(&legs) }
+}
+
+/// A hold of an amount, out of one account and for another.
+pub(crate) fn hold(from: AccountId, to: AccountId, amount: i128, expires_at: Option<DateTime<Utc>>) -> Posting {
+    Posting { act: Act::Hold { expires_at }, ..transfer(from, to, amount) }
+}
+
+/// Captures a hold whole.
+pub(crate) fn capture(hold: &Posting) -> Posting {
+    Posting { act: Act::Capture(hold.id), ..posting(&[]) }
+}
+
+/// Captures an amount of a hold that [`hold`] made.
+pub(crate) fn capture_part(hold: &Posting, amount: i128) -> Posting {
+    let (from, to) = (hold.legs[0].account, hold.legs[1].account);
+    Posting { act: Act::Capture(hold.id), ..transfer(from, to, amount) }
+}
+
+/// Voids a hold.
+pub(crate) fn void(hold: &Posting) -> Posting {
+    Posting { act: Act::Void(hold.id), ..posting(&[]) }
+}
+
+/// Lets a hold expire.
+pub(crate) fn expire(hold: &Posting) -> Posting {
+    Posting { act: Act::Expire(hold.id), ..posting(&[]) }
+}
+
+/// Takes back an amount of what [`transfer`] made.
+pub(crate) fn reverse_part(original: &Posting, amount: i128) -> Posting {
+    let (from, to) = (original.legs[0].account, original.legs[1].account);
+    Posting { act: Act::ReversePart(original.id), ..transfer(to, from, amount) }
+}
+
+/// Moves as much as there is, up to this amount.
+pub(crate) fn up_to(from: AccountId, to: AccountId, asked: i64) -> Posting {
+    Posting { act: Act::PostUpTo { asked }, ..transfer(from, to, asked.into()) }
+}
+
+/// Closes an account.
+pub(crate) fn close(account: AccountId) -> Posting {
+    Posting { act: Act::Close, ..posting(&[(account, 0)]) }
+}
+
+/// The postings as a chain.
+pub(crate) fn chain(mut postings: Vec<Posting>) -> Vec<Posting> {
+    if let Some((_, linked)) = postings.split_last_mut() {
+        linked.iter_mut().for_each(|posting| posting.linked = true);
+    }
+    postings
 }

@@ -83,7 +83,7 @@ async fn a_leaf_says_what_was_posted() {
     bench.post_one(&posting).await;
     let leaf = Leaf::decode(&leaves(&mut bench).await[0]).unwrap();
     assert_eq!((leaf.book, leaf.seq, leaf.id, leaf.code), (1, 0, posting.id, 1));
-    assert_eq!((leaf.effective_at, leaf.metadata_hash), (posting.effective_at, posting.metadata_hash));
+    assert_eq!((Some(leaf.effective_at), leaf.metadata_hash), (posting.effective_at, posting.metadata_hash));
     let legs: Vec<_> = leaf.legs.iter().map(|leg| (leg.account, i128::from(leg.amount))).collect();
     assert_eq!(legs, [(bench.cash, -250), (bench.wallets[0], 250)]);
 }

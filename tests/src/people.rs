@@ -31,7 +31,7 @@ pub async fn admin(pool: &PgPool) -> Principal {
 pub async fn customer(pool: &PgPool, admin: &Principal, currency: Currency) -> Person {
     let person = newcomer(pool, admin, currency).await;
     let mut tx = pool.begin().await.expect("the database answers");
-    let account = NewAccount { id: person.wallet, currency, overdraft: Overdraft::Forbidden };
+    let account = NewAccount { id: person.wallet, currency, overdraft: Overdraft::Forbidden, code: 0, group: None };
     ledger::accounts::open(&mut tx, Book::MAIN, &[account]).await.expect("a new account can be opened");
     wallets::mark_open(&mut tx, Book::MAIN, &[person.wallet]).await.expect("the wallet is there");
     tx.commit().await.expect("the database commits");

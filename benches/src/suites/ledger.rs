@@ -31,7 +31,7 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     let mut conn = pool.acquire().await?;
     let mut prepared = Vec::with_capacity(batches + 1);
     for _ in 0..=batches {
-        prepared.push(transfers(&mut zipf, &accounts, now(&mut conn).await?));
+        prepared.push(transfers(&mut zipf, &accounts));
     }
     // The first batch prepares the statements.
     post_all(&mut conn, &prepared[0]).await?;
@@ -49,37 +49,38 @@ pub(crate) async fn fund(pool: &PgPool, count: usize) -> Result<Vec<AccountId>> 
     let accounts: Vec<AccountId> = (0..=count).map(|_| AccountId(Uuid::now_v7())).collect();
     let (source, accounts) = accounts.split_first().context("there is at least one")?;
     let mut tx = conn.begin().await?;
-    let account = |id: &AccountId, overdraft| NewAccount { id: *id, currency: Currency::GBP, overdraft };
+    let account =
+        |id: &AccountId, overdraft| NewAccount { id: *id, currency: Currency::GBP, overdraft, code: 0, group: None };
     ledger::accounts::open(&mut tx, Book::MAIN, &[account(source, Overdraft::Allowed)]).await?;
     for chunk in accounts.chunks(BATCH) {
         let new: Vec<_> = chunk.iter().map(|id| account(id, Overdraft::Forbidden)).collect();
         ledger::accounts::open(&mut tx, Book::MAIN, &new).await?;
     }
     tx.commit().await?;
-    let at = now(&mut conn).await?;
     for chunk in accounts.chunks(BATCH) {
-        let postings: Vec<_> = chunk.iter().map(|account| posting(*source, *account, FUNDS, at)).collect();
+        let postings: Vec<_> = chunk.iter().map(|account| posting(*source, *account, FUNDS)).collect();
         post_all(&mut conn, &postings).await?;
     }
     Ok(accounts.to_vec())
 }
 
-fn transfers(zipf: &mut Zipf, accounts: &[AccountId], at: chrono::DateTime<chrono::Utc>) -> Vec<Posting> {
+fn transfers(zipf: &mut Zipf, accounts: &[AccountId]) -> Vec<Posting> {
     let transfer = |_| {
         let (from, to) = zipf.next_pair();
-        posting(accounts[from], accounts[to], 1, at)
+        posting(accounts[from], accounts[to], 1)
     };
     (0..BATCH).map(transfer).collect()
 }
 
-fn posting(from: AccountId, to: AccountId, pence: i128, at: chrono::DateTime<chrono::Utc>) -> Posting {
+fn posting(from: AccountId, to: AccountId, pence: i128) -> Posting {
     Posting {
         id: TransactionId(Uuid::now_v7()),
         code: 1,
         legs: vec![Leg { account: from, amount: -pence }, Leg { account: to, amount: pence }],
-        effective_at: at,
+        effective_at: None,
         act: ledger::Act::Post,
         metadata_hash: [0; 32],
+        linked: false,
     }
 }
 
@@ -91,8 +92,4 @@ async fn post_all(conn: &mut PgConnection, postings: &[Posting]) -> Result<()> {
     let created = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Created { .. })).count();
     ensure!(created == postings.len(), "{created} of {} transfers were created", postings.len());
     Ok(())
-}
-
-async fn now(conn: &mut PgConnection) -> Result<chrono::DateTime<chrono::Utc>> {
-    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?)
 }

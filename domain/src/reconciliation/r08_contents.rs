@@ -54,12 +54,13 @@ fn difference(request: &ToRecord, leaf: &Leaf) -> Option<Found> {
     let leg = |leg: &LeafLeg| Leg { account: leg.account, amount: leg.amount.into() };
     let legs: Vec<Leg> = leaf.legs.iter().map(leg).collect();
     let is_of_currency = leaf.legs.iter().all(|leg| leg.currency.code() == request.currency);
+    let effective_at = posting.effective_at.unwrap_or(leaf.recorded_at);
     let same = [
         ("book", leaf.book == request.book.id),
         ("code", leaf.code == posting.code),
         ("legs", legs == posting.legs),
         ("currency", is_of_currency),
-        ("effective_at", leaf.effective_at.timestamp_micros() == posting.effective_at.timestamp_micros()),
+        ("effective_at", leaf.effective_at.timestamp_micros() == effective_at.timestamp_micros()),
         ("reverses", leaf.act.reverses() == posting.act.reverses()),
         ("metadata", request.is_erased || leaf.metadata_hash == posting.metadata_hash),
     ];

@@ -47,6 +47,7 @@ struct Row {
     reference: Option<String>,
     description: Option<String>,
     effective_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
     metadata_salt: Option<Vec<u8>>,
     status: String,
     original_status: Option<String>,
@@ -65,8 +66,8 @@ pub async fn load(conn: &mut PgConnection, shard: i16, ids: &[TransactionId]) ->
         Row,
         r#"select wanted.book_id, wanted.id, wanted.kind, wanted.from_account, wanted.to_account, wanted.amount,
                   wanted.currency, wanted.product_id, wanted.quantity, wanted.reverses, wanted.reference,
-                  wanted.description, wanted.effective_at, wanted.metadata_salt, wanted.status,
-                  original.status as "original_status?"
+                  wanted.description, wanted.effective_at, wanted.created_at, wanted.metadata_salt,
+                  wanted.status, original.status as "original_status?"
            from unnest($2::uuid[]) as input (id)
            -- `offset 0` keeps each look-up as it stands, one in the primary key for each id: by the statistics of a table
            -- that has just begun to grow, the planner would rather read all of the shard.
@@ -100,9 +101,11 @@ fn to_record(shard: i16, row: Row) -> ToRecord {
         id: TransactionId(row.id),
         code: kind.code(),
         legs: vec![Leg { account: from, amount: -amount }, Leg { account: to, amount }],
-        effective_at: row.effective_at,
+        // Whoever gives no time has the time of the request here: such a transaction counts from when it is recorded.
+        effective_at: (row.effective_at != row.created_at).then_some(row.effective_at),
         act: row.reverses.map_or(Act::Post, |original| Act::Reverse(TransactionId(original))),
         metadata_hash: metadata_hash(&row),
+        linked: false,
     };
     ToRecord {
         book: Book { shard, id: row.book_id },

@@ -14,7 +14,7 @@ use crate::leaf::Leaf;
 use crate::merkle::Hash;
 use crate::merkle::frontier::Frontier;
 use crate::merkle::tiles::{Appender, Edges, LEVELS, fills, open_width};
-use crate::{AccountId, Book, Currency, TransactionId};
+use crate::{AccountId, Act, Book, Currency, TransactionId};
 
 /// The head of a book's log, whose row this transaction holds.
 pub(super) struct Head {
@@ -58,6 +58,8 @@ mod kind {
     pub(super) const REFUSED: i16 = 3;
     pub(super) const REVERSED: i16 = 4;
     pub(super) const HASH: i16 = 5;
+    pub(super) const REVERSED_PART: i16 = 6;
+    pub(super) const ENDED: i16 = 7;
 }
 
 struct Row {
@@ -69,6 +71,9 @@ struct Row {
     version: Option<i64>,
     level: Option<i16>,
     bytes: Option<Vec<u8>>,
+    held_out: Option<i64>,
+    held_in: Option<i64>,
+    closed_seq: Option<i64>,
 }
 
 /// Reads what the batch names, and the open tiles that it may fill.
@@ -93,16 +98,20 @@ pub(super) async fn read(
         edge.leaves_stop,
         &edge.levels,
         &edge.starts,
-        &edge.stops
+        &edge.stops,
+        &wanted.holds
     )
     .fetch_all(conn)
     .await?;
-    let mut gathered = Gathered::new(book, &head);
+    let mut gathered = Gathered::new(book, &head, &wanted.holds);
     for row in rows {
         gathered.take(row)?;
     }
     let state = &gathered.state;
-    assert!(state.accounts.len() <= wanted.accounts.len(), "no account is read that the batch does not name");
+    assert!(
+        state.accounts.len() <= wanted.accounts.len() || !wanted.holds.is_empty(),
+        "no account is read that the batch does not name"
+    );
     assert!(state.recorded.len() <= wanted.recorded.len(), "no transaction is read that the batch does not name");
     assert!(state.refused.len() <= wanted.ids.len(), "no refusal is read that the batch does not name");
     gathered.finish(head, &edge)
@@ -112,8 +121,11 @@ pub(super) async fn read(
 struct Wanted {
     accounts: Vec<Uuid>,
     ids: Vec<Uuid>,
+    /// What it reverses, whole or in part.
     originals: Vec<Uuid>,
-    /// Ids and originals.
+    /// What it ends.
+    holds: Vec<Uuid>,
+    /// Ids, originals and holds.
     recorded: Vec<Uuid>,
 }
 
@@ -122,13 +134,17 @@ impl Wanted {
         let accounts: HashSet<Uuid> =
             postings.iter().flat_map(|posting| &posting.legs).map(|leg| leg.account.0).collect();
         let ids: HashSet<Uuid> = postings.iter().map(|posting| posting.id.0).collect();
-        let originals: HashSet<Uuid> =
-            postings.iter().filter_map(|posting| posting.act.reverses()).map(|original| original.0).collect();
-        let recorded: HashSet<Uuid> = ids.union(&originals).copied().collect();
+        let original = |posting: &Posting| posting.act.reverses().or(posting.act.reverses_part());
+        let originals: HashSet<Uuid> = postings.iter().filter_map(original).map(|id| id.0).collect();
+        let holds: HashSet<Uuid> =
+            postings.iter().filter_map(|posting| posting.act.resolves()).map(|id| id.0).collect();
+        let mut recorded = ids.clone();
+        recorded.extend(originals.iter().chain(&holds));
         Wanted {
             accounts: sorted(accounts),
             ids: sorted(ids),
             originals: sorted(originals),
+            holds: sorted(holds),
             recorded: sorted(recorded),
         }
     }
@@ -176,17 +192,19 @@ impl Edge {
 }
 
 /// The rows of the one statement, sorted into what they tell of.
-struct Gathered {
+struct Gathered<'a> {
     book: Book,
     state: State,
+    /// The holds that the batch ends.
+    holds: &'a [Uuid],
     /// Level, index within the level, hash.
     hashes: Vec<(usize, i64, Hash)>,
 }
 
-impl Gathered {
-    fn new(book: Book, head: &Head) -> Gathered {
+impl<'a> Gathered<'a> {
+    fn new(book: Book, head: &Head, holds: &'a [Uuid]) -> Gathered<'a> {
         let state = State { book: book.id, size: head.size, ..State::default() };
-        Gathered { book, state, hashes: Vec::new() }
+        Gathered { book, state, holds, hashes: Vec::new() }
     }
 
     fn take(&mut self, row: Row) -> Result<(), PostError> {
@@ -215,6 +233,13 @@ impl Gathered {
             kind::REVERSED => {
                 state.reversed.insert(TransactionId(id));
             }
+            kind::REVERSED_PART => {
+                let leaf = Leaf::decode(&row.bytes.unwrap_or_default()).map_err(damaged)?;
+                add_part(state, TransactionId(id), &leaf)?;
+            }
+            kind::ENDED => {
+                state.ended.insert(TransactionId(id));
+            }
             kind::HASH => {
                 let hash =
                     row.bytes.and_then(|hash| Hash::try_from(hash).ok()).expect("a CHECK holds hashes to 32 bytes");
@@ -226,7 +251,22 @@ impl Gathered {
         Ok(())
     }
 
+    /// What a hold sets aside is taken off its accounts when it ends, so those of each open one have to be there.
+    fn check_accounts_of_holds(&self) -> Result<(), PostError> {
+        let state = &self.state;
+        let ids = self.holds.iter().map(|id| TransactionId(*id));
+        for hold in ids.filter(|id| !state.ended.contains(id)).filter_map(|id| state.recorded.get(&id)) {
+            let is_hold = matches!(hold.act, Act::Hold { .. });
+            if is_hold && !hold.legs.iter().all(|leg| state.accounts.contains_key(&leg.account)) {
+                let problem = format!("the open hold {} is not listed with all its accounts", hold.id);
+                return Err(PostError::Damaged(problem));
+            }
+        }
+        Ok(())
+    }
+
     fn finish(mut self, head: Head, edge: &Edge) -> Result<(State, Appender), PostError> {
+        self.check_accounts_of_holds()?;
         if let Some(last) = head.recorded_at {
             self.state.next_at = self.state.next_at.max(last + TimeDelta::microseconds(1));
         }
@@ -250,13 +290,27 @@ impl Gathered {
 }
 
 fn account(row: &Row) -> Result<AccountState, PostError> {
-    let (Some(currency), Some(overdraft), Some(balance), Some(version)) =
-        (row.text.as_deref(), row.overdraft, row.number, row.version)
+    let (Some(currency), Some(overdraft), Some(balance), Some(version), Some(held_out), Some(held_in)) =
+        (row.text.as_deref(), row.overdraft, row.number, row.version, row.held_out, row.held_in)
     else {
         return Err(PostError::Damaged("an account has an empty column".to_owned()));
     };
     let currency = Currency::parse(currency).map_err(damaged)?;
-    Ok(AccountState { currency, overdraft: Overdraft::from_allowed(overdraft), balance, version })
+    let (overdraft, closed_seq) = (Overdraft::from_allowed(overdraft), row.closed_seq);
+    Ok(AccountState { currency, overdraft, balance, held_out, held_in, version, closed_seq, is_changed: false })
+}
+
+/// Adds what a partial reversal took back of its original.
+fn add_part(state: &mut State, original: TransactionId, leaf: &Leaf) -> Result<(), PostError> {
+    if leaf.act.reverses_part() != Some(original) {
+        return Err(PostError::Damaged(format!("the leaf of transaction {} reverses another one", leaf.id)));
+    }
+    let parts = state.parts.entry(original).or_default();
+    for leg in &leaf.legs {
+        let sum = parts.entry(leg.account).or_default();
+        *sum = sum.checked_add(leg.amount).ok_or(PostError::Damaged(format!("too much of {original} is reversed")))?;
+    }
+    Ok(())
 }
 
 fn damaged(error: impl std::fmt::Display) -> PostError {
