@@ -20,6 +20,7 @@ mod ledger_posting;
 mod ledger_refusals;
 mod ledger_verify;
 mod queue;
+mod reconciliation;
 mod supervisor;
 mod testkit;
 mod tidy;

@@ -293,7 +293,7 @@ pub async fn repairable(conn: &mut PgConnection, book: ledger::Book, run: Uuid) 
            and state in ('open', 'assigned')
            and (class, sub_class) in (
                ('R2', 'balance'), ('R2', 'version'),
-               ('R4', 'held'), ('R4', 'no_hold'), ('R4', 'ended'), ('R4', 'not_listed'), ('R4', 'expiry'),
+               ('R4', 'held'), ('R4', 'no_hold'), ('R4', 'ended'), ('R4', 'not_listed'), ('R4', 'expiry'), ('R4', 'accounts'),
                ('R7', 'job_lost'), ('R7', 'verdict_missing')
            )
          order by class, id",

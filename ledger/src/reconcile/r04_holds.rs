@@ -26,6 +26,7 @@ struct Row {
     id: Uuid,
     seq: i64,
     expires_at: Option<DateTime<Utc>>,
+    accounts: Vec<Uuid>,
     is_overdue: Option<bool>,
     leaf: Option<Vec<u8>>,
     is_ended: bool,
@@ -33,7 +34,7 @@ struct Row {
 
 pub(super) async fn page(conn: &mut PgConnection, scope: &Scope) -> sqlx::Result<Page> {
     let mut found = Vec::new();
-    let (held, scanned) = open(conn, scope, |row, act| check(&mut found, row, act)).await?;
+    let (held, scanned) = open(conn, scope, |row, leaf| check(&mut found, row, leaf)).await?;
     found.extend(not_listed(conn, scope).await?);
     for differing in differing(conn, scope, &held).await? {
         found.push(of_account(&differing));
@@ -45,7 +46,7 @@ pub(super) async fn page(conn: &mut PgConnection, scope: &Scope) -> sqlx::Result
 async fn open(
     conn: &mut PgConnection,
     scope: &Scope,
-    mut look: impl FnMut(&Row, Option<Act>),
+    mut look: impl FnMut(&Row, Option<&Leaf>),
 ) -> sqlx::Result<(BTreeMap<Uuid, Held>, u64)> {
     let (mut held, mut scanned, mut after) = (BTreeMap::<Uuid, Held>::new(), 0, Uuid::nil());
     loop {
@@ -54,7 +55,7 @@ async fn open(
         (after, scanned) = (last.id, scanned + rows.len() as u64);
         for row in &rows {
             let leaf = row.leaf.as_deref().and_then(|leaf| Leaf::decode(leaf).ok());
-            look(row, leaf.as_ref().map(|leaf| leaf.act));
+            look(row, leaf.as_ref());
             let is_hold = leaf.as_ref().is_some_and(|leaf| matches!(leaf.act, Act::Hold { .. }));
             for leg in leaf.filter(|_| is_hold && !row.is_ended).into_iter().flat_map(|leaf| leaf.legs) {
                 let of = held.entry(leg.account.0).or_default();
@@ -69,7 +70,7 @@ async fn open(
 async fn open_page(conn: &mut PgConnection, scope: &Scope, after: Uuid) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
-        r#"select h.id, h.seq, h.expires_at,
+        r#"select h.id, h.seq, h.expires_at, h.accounts,
                   -- Its expiry is a job, and jobs may be late.
                   h.expires_at < clock_timestamp() - interval '1 minute' as is_overdue,
                   t.leaf as "leaf?",
@@ -104,17 +105,19 @@ async fn open_page(conn: &mut PgConnection, scope: &Scope, after: Uuid) -> sqlx:
 }
 
 /// What is wrong with one row of the list.
-fn check(found: &mut Vec<Found>, row: &Row, act: Option<Act>) {
+fn check(found: &mut Vec<Found>, row: &Row, leaf: Option<&Leaf>) {
     let mut add = |sub_class, detail: &str| {
         let subject = ("transaction", row.id.to_string());
         found.push(Found::new(Class::R4, sub_class, subject, format!("hold {} of leaf {}: {detail}", row.id, row.seq)));
     };
-    match act {
-        Some(Act::Hold { expires_at }) if expires_at != row.expires_at => {
-            add("expiry", "it is listed with another end than its leaf has");
-        }
-        Some(Act::Hold { .. }) => {}
-        _ => return add("no_hold", "it is listed as open, and there is no such hold in the log"),
+    let Some((leaf, Act::Hold { expires_at })) = leaf.map(|leaf| (leaf, leaf.act)) else {
+        return add("no_hold", "it is listed as open, and there is no such hold in the log");
+    };
+    if expires_at != row.expires_at {
+        add("expiry", "it is listed with another end than its leaf has");
+    }
+    if leaf.legs.iter().any(|leg| !row.accounts.contains(&leg.account.0)) {
+        add("accounts", "it is listed without an account of its leaf");
     }
     if row.is_ended {
         add("ended", "it is listed as open, and the log has its end");

@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Scope, r04_holds};
-use crate::{AccountId, Book};
+use crate::leaf::Leaf;
+use crate::{AccountId, Act, Book};
 
 /// Holds the book, as a writer does.
 ///
@@ -150,19 +151,22 @@ pub async fn list_hold(conn: &mut PgConnection, book: Book, hold: Uuid) -> sqlx:
     )
     .fetch_optional(&mut *conn)
     .await?;
-    let Some((seq, leaf)) = row.and_then(|row| Some((row.seq, crate::leaf::Leaf::decode(&row.leaf).ok()?))) else {
+    let Some((seq, leaf)) = row.and_then(|row| Some((row.seq, Leaf::decode(&row.leaf).ok()?))) else {
         return Ok(false);
     };
-    let crate::Act::Hold { expires_at } = leaf.act else { return Ok(false) };
+    let Act::Hold { expires_at } = leaf.act else { return Ok(false) };
+    let accounts: Vec<Uuid> = leaf.legs.iter().map(|leg| leg.account.0).collect();
     let listed = sqlx::query!(
-        r#"insert into ledger.open_hold (shard, book, id, seq, expires_at)
-           values ($1, $2, $3, $4, $5)
-           on conflict (shard, book, id) do update set seq = excluded.seq, expires_at = excluded.expires_at"#,
+        r#"insert into ledger.open_hold (shard, book, id, seq, expires_at, accounts)
+           values ($1, $2, $3, $4, $5, $6)
+           on conflict (shard, book, id) do update
+           set seq = excluded.seq, expires_at = excluded.expires_at, accounts = excluded.accounts"#,
         book.shard,
         book.id,
         hold,
         seq,
-        expires_at
+        expires_at,
+        &accounts
     )
     .execute(conn)
     .await?;
