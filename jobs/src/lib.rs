@@ -2,6 +2,7 @@
 //! transaction) and `run` (what a worker does).
 
 pub mod categorize;
+pub mod erase_user;
 pub mod expire_holds;
 pub mod open_wallets;
 pub mod publish_checkpoint;
@@ -26,6 +27,7 @@ pub fn registry(state: State) -> Registry {
         .batch::<record_transaction::RecordTransaction>()
         .job::<open_wallets::OpenWallets>()
         .job::<categorize::Categorize>()
+        .job::<erase_user::EraseUser>()
         .job::<publish_checkpoint::PublishCheckpoint>()
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())

@@ -51,6 +51,17 @@ pub(super) struct Stage {
 impl Stage {
     /// Three customers with money, transactions of theirs, one refused; two holds open and one ended; all signed for.
     pub(super) async fn create() -> Stage {
+        let stage = Stage::create_without_holds().await;
+        let ended = stage.hold(100).await;
+        stage.post(&[resolve(Act::Void(ended))]).await;
+        stage.hold(700).await;
+        stage.hold(300).await;
+        stage.sign().await;
+        stage
+    }
+
+    /// The same without holds, and not signed for.
+    pub(super) async fn create_without_holds() -> Stage {
         let pool = Database::create().await.pool(8).await;
         let admin = admin(&pool).await;
         let mut people = Vec::new();
@@ -65,11 +76,6 @@ impl Stage {
         stage.transfers(300).await;
         let (ada, bob) = (stage.people[0], stage.people[1]);
         stage.record(ada.principal, vec![transfer(ada.wallet, bob.wallet, 10_000_000)]).await;
-        let ended = stage.hold(100).await;
-        stage.post(&[resolve(Act::Void(ended))]).await;
-        stage.hold(700).await;
-        stage.hold(300).await;
-        stage.sign().await;
         stage
     }
 
