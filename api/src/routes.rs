@@ -4,6 +4,7 @@ mod accounts;
 mod jobs;
 mod merge;
 mod products;
+mod reconciliation;
 mod sessions;
 mod transactions;
 mod users;
@@ -25,6 +26,8 @@ pub(crate) enum Tag {
     Transactions,
     /// Money at rest.
     Accounts,
+    /// Whether everything agrees, and what does not.
+    Reconciliation,
     /// Work that goes on after the answer.
     Jobs,
 }
@@ -61,6 +64,15 @@ operations! {
     "GET /api/v1/transactions/{id}" => transactions::get::GetTransaction,
     "GET /api/v1/accounts/{id}" => accounts::get::GetAccount,
     "GET /api/v1/accounts/{id}/entries" => accounts::entries::ListEntries,
+    "POST /api/v1/ledger/reconciliations" => reconciliation::create::CreateReconciliation,
+    "GET /api/v1/ledger/reconciliations" => reconciliation::list::ListReconciliations,
+    "GET /api/v1/ledger/reconciliations/{id}" => reconciliation::get::GetReconciliation,
+    "GET /api/v1/ledger/reconciliations/{id}/report" => reconciliation::report::GetReport,
+    "GET /api/v1/ledger/breaks" => reconciliation::list_breaks::ListBreaks,
+    "GET /api/v1/ledger/breaks/{id}" => reconciliation::get_break::GetBreak,
+    "PATCH /api/v1/ledger/breaks/{id}" => reconciliation::change_break::ChangeBreak,
+    "POST /api/v1/ledger/statements" => reconciliation::import_statement::ImportStatement,
+    "GET /api/v1/ledger/statements" => reconciliation::list_statements::ListStatements,
     "GET /api/v1/jobs/{id}" => jobs::get::GetJob,
 }
 

@@ -4,5 +4,6 @@ pub(crate) mod account;
 pub(crate) mod job;
 pub(crate) mod money;
 pub(crate) mod product;
+pub(crate) mod reconciliation;
 pub(crate) mod transaction;
 pub(crate) mod user;
