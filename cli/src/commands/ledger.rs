@@ -1,6 +1,9 @@
 //! `bitnexus ledger`: looks after the ledger.
 
+mod breaks;
 mod new_key;
+mod reconcile;
+mod statement;
 mod verify;
 
 use std::process::ExitCode;
@@ -19,6 +22,9 @@ pub struct LedgerArgs {
 enum LedgerCommand {
     Verify(verify::VerifyArgs),
     NewKey(new_key::NewKeyArgs),
+    Reconcile(reconcile::ReconcileArgs),
+    Breaks(breaks::BreaksArgs),
+    Statement(statement::StatementArgs),
 }
 
 /// Does what is asked.
@@ -29,5 +35,8 @@ pub async fn run(args: LedgerArgs) -> Result<ExitCode> {
     match args.command {
         LedgerCommand::Verify(args) => verify::run(args).await,
         LedgerCommand::NewKey(args) => new_key::run(&args),
+        LedgerCommand::Reconcile(args) => reconcile::run(args).await,
+        LedgerCommand::Breaks(args) => breaks::run(args).await,
+        LedgerCommand::Statement(args) => statement::run(args).await,
     }
 }
