@@ -266,3 +266,16 @@ alter table app.transaction alter column metadata_salt drop not null;
 comment on column app.transaction.metadata_salt is 'Random bytes hashed with the metadata; null once the person was erased';
 alter table app.account_user add column erased_at timestamptz;
 comment on column app.account_user.erased_at is 'When everything personal was removed; null: it was not';
+
+-- What was said of a break stays said.
+create trigger append_only before update or delete or truncate on reconciliation.break_change
+    for each statement execute function ledger.refuse_change();
+
+-- The service's role, where there is one, gets what it needs on these tables too.
+do $$
+begin
+    if to_regprocedure('ledger.grant_service()') is not null then
+        perform ledger.grant_service();
+    end if;
+end
+$$;

@@ -4,5 +4,6 @@ mod document;
 mod flow;
 mod harness;
 mod recorded;
+mod reconciliation;
 mod transport;
 mod wrong_input;

@@ -65,7 +65,7 @@ const FAULTS: &[Fault] = &[
         name: "R4: an open hold that is not listed",
         plant: "delete from ledger.open_hold where seq = (select max(seq) from ledger.open_hold)",
         incremental: "R4 held, R4 not_listed",
-        full: "R4 held, R4 not_listed",
+        full: "R4 held, R4 log, R4 not_listed",
     },
     Fault {
         name: "R4: an ended hold that is listed",
@@ -73,30 +73,30 @@ const FAULTS: &[Fault] = &[
                 select 1, resolves, (select seq from ledger.transaction as h where h.id = t.resolves), '{}'
                 from ledger.transaction as t where resolves is not null",
         incremental: "R4 accounts, R4 ended",
-        full: "R4 accounts, R4 ended",
+        full: "R4 accounts, R4 ended, R4 log",
     },
     Fault {
         name: "R4: a hold that is no hold",
         plant: "insert into ledger.open_hold (book, id, seq, accounts) values (1, gen_random_uuid(), 3, '{}')",
         incremental: "R4 no_hold",
-        full: "R4 no_hold",
+        full: "R4 log, R4 no_hold",
     },
     Fault {
         name: "R4: a hold whose time is over, and whose end is another than its leaf's",
         plant: "update ledger.open_hold set expires_at = now() - interval '1 hour'
                 where seq = (select max(seq) from ledger.open_hold)",
         incremental: "R4 expiry, R4 overdue",
-        full: "R4 expiry, R4 overdue",
+        full: "R4 expiry, R4 log, R4 overdue",
     },
     Fault {
         name: "R4: a hold that is listed without its accounts",
         plant: "update ledger.open_hold set accounts = '{}' where seq = (select max(seq) from ledger.open_hold)",
         incremental: "R4 accounts",
-        full: "R4 accounts",
+        full: "R4 accounts, R4 log",
     },
     Fault {
         name: "R5: an account that may not be overdrawn, and is",
-        plant: "alter table ledger.account drop constraint account_bound;
+        plant: "alter table ledger.account drop constraint if exists account_bound;
                 update ledger.account set overdraft = false where id = $cash",
         incremental: "",
         full: "R5 available, R5 entry, R5 leaf",
@@ -106,13 +106,13 @@ const FAULTS: &[Fault] = &[
         plant: "update ledger.transaction set leaf = set_byte(leaf, length(leaf) - 1, get_byte(leaf, length(leaf) - 1) # 1)
                 where seq = $new",
         incremental: "R1 leaf, R6 hash, R6 root, R8 request_differs, R11 entry",
-        full: "R1 entries?, R1 leaf, R2 balance, R6 hash, R6 head, R6 log?, R6 root, R6 tile?, R8 request_differs, R11 entry",
+        full: "R1 leaf, R2 balance, R6 hash, R6 root, R8 request_differs, R11 entry",
     },
     Fault {
         name: "R6: a leaf that is gone",
         plant: "delete from ledger.transaction where seq = $new",
         incremental: "R6 gap, R6 tile, R7 not_recorded, R11 entry_extra",
-        full: "R2 balance, R2 version, R6 gap, R6 head, R7 not_recorded, R11 entry, R11 entry_extra",
+        full: "R2 balance, R2 version, R6 gap, R6 head, R6 log, R6 tile, R7 not_recorded, R11 entry, R11 entry_extra",
     },
     Fault {
         name: "R6: a log that does not go on from what was signed",
@@ -196,7 +196,7 @@ const FAULTS: &[Fault] = &[
         name: "R11: a column that says something else than its leaf",
         plant: "update ledger.transaction set recorded_at = recorded_at + interval '1 us' where seq = $new",
         incremental: "R11 column",
-        full: "R11 column",
+        full: "R6 log, R11 column",
     },
     Fault {
         name: "R11: a wallet whose account is in another currency",
