@@ -3,6 +3,7 @@
 mod erasure;
 mod kit;
 mod life;
+mod retail;
 mod runs;
 mod seeded;
 mod statements;
