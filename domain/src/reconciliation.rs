@@ -16,7 +16,6 @@ pub mod runs;
 pub mod severity;
 pub mod statements;
 
-
 use chrono::{DateTime, Utc};
 use ledger::reconcile::Scope;
 use uuid::Uuid;

@@ -3,7 +3,7 @@
 mod document;
 mod flow;
 mod harness;
-mod recorded;
 mod reconciliation;
+mod recorded;
 mod transport;
 mod wrong_input;

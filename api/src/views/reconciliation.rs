@@ -198,9 +198,7 @@ pub(crate) fn classes(found: &Value) -> Vec<ClassView> {
             title: class.title().to_owned(),
             found: of["found"].as_i64().unwrap_or_default(),
             new: of["new"].as_i64().unwrap_or_default(),
-            amounts: amounts
-                .filter_map(|(currency, amount)| money(amount.as_str()?.parse().ok()?, currency))
-                .collect(),
+            amounts: amounts.filter_map(|(currency, amount)| money(amount.as_str()?.parse().ok()?, currency)).collect(),
         })
     };
     Class::ALL.into_iter().filter_map(view).collect()

@@ -96,7 +96,11 @@ pub struct Transition {
 }
 
 fn only_staff(principal: &Principal) -> Result<(), Error> {
-    if principal.is_staff() { Ok(()) } else { Err(Error::Forbidden("only an operator or an administrator sees breaks")) }
+    if principal.is_staff() {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("only an operator or an administrator sees breaks"))
+    }
 }
 
 /// A page of breaks, oldest first.
@@ -137,11 +141,7 @@ pub async fn list(conn: &mut PgConnection, principal: &Principal, filter: &Filte
 ///
 /// # Errors
 /// [`Error::Forbidden`] to users; [`Error::NotFound`]; when the database fails.
-pub async fn find(
-    conn: &mut PgConnection,
-    principal: &Principal,
-    id: Uuid,
-) -> Result<(Break, Vec<Change>), Error> {
+pub async fn find(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Result<(Break, Vec<Change>), Error> {
     only_staff(principal)?;
     let found = sqlx::query_as!(
         Break,
@@ -244,13 +244,7 @@ pub(super) async fn set(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn heal(
-    conn: &mut PgConnection,
-    book: ledger::Book,
-    run: Uuid,
-    id: Uuid,
-    what: &str,
-) -> Result<(), Error> {
+pub async fn heal(conn: &mut PgConnection, book: ledger::Book, run: Uuid, id: Uuid, what: &str) -> Result<(), Error> {
     let wanted = Transition { state: "resolved".to_owned(), assignee: None, why: format!("repaired: {what}") };
     set(conn, book.shard, book.id, id, &wanted, &format!("run {run}")).await?;
     sqlx::query!(

@@ -19,12 +19,7 @@ pub struct Done {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page(
-    conn: &mut PgConnection,
-    window: &Window,
-    run: Uuid,
-    place: Option<Place>,
-) -> sqlx::Result<Done> {
+pub async fn page(conn: &mut PgConnection, window: &Window, run: Uuid, place: Option<Place>) -> sqlx::Result<Done> {
     let after = match place {
         None => Uuid::nil(),
         Some(Place::Id(id)) => id,

@@ -34,9 +34,10 @@ pub async fn finish(
     frontier: Option<&[u8]>,
 ) -> sqlx::Result<Summary> {
     let classes = classes(conn, book, run).await?;
-    let is_sound = Class::ALL.into_iter().filter(|class| class.is_of_ledger()).all(|class| {
-        classes.get(class.as_str()).is_none_or(|of| of["found"].as_i64() == Some(0))
-    });
+    let is_sound = Class::ALL
+        .into_iter()
+        .filter(|class| class.is_of_ledger())
+        .all(|class| classes.get(class.as_str()).is_none_or(|of| of["found"].as_i64() == Some(0)));
     let open = open(conn, book).await?;
     let state = if open == 0 { "clean" } else { "breaks" };
     let content = content(conn, book, run, &classes, carried).await?;

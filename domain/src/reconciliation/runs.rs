@@ -128,9 +128,8 @@ pub async fn begin(
     head: &ledger::reconcile::Head,
 ) -> sqlx::Result<Window> {
     let verified = verified(conn, book).await?.filter(|verified| verified.size <= head.size);
-    let (size, frontier, since) = verified.map_or((0, Vec::new(), None), |verified| {
-        (verified.size, verified.frontier, verified.requests_since)
-    });
+    let (size, frontier, since) =
+        verified.map_or((0, Vec::new(), None), |verified| (verified.size, verified.frontier, verified.requests_since));
     let row = sqlx::query!(
         r#"update reconciliation.run
            set state = 'running',

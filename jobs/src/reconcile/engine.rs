@@ -178,12 +178,7 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Does one page of a step.
-    async fn page(
-        &mut self,
-        step: Step,
-        snapshot: &mut PgConnection,
-        keep: &mut impl Keep,
-    ) -> Result<Page, JobError> {
+    async fn page(&mut self, step: Step, snapshot: &mut PgConnection, keep: &mut impl Keep) -> Result<Page, JobError> {
         let (place, window) = (self.cursor.place.take(), self.window);
         Ok(match step {
             Step::Ledger(check) => check.page(snapshot, &window.ledger, place).await?,

@@ -48,11 +48,7 @@ impl<F: FnMut(&Progress) + Send> Keep for Pages<'_, F> {
 ///
 /// # Errors
 /// When the database fails or there is no such book. What does not agree is no error: it is a break.
-pub async fn run_inline(
-    pool: &PgPool,
-    new: &NewRun,
-    tell: impl FnMut(&Progress) + Send,
-) -> Result<Summary, BoxError> {
+pub async fn run_inline(pool: &PgPool, new: &NewRun, tell: impl FnMut(&Progress) + Send) -> Result<Summary, BoxError> {
     let mut pages = Pages { pool, tx: None, tell };
     runs::ask(pages.tx().await?, new).await?;
     let mut reader = pool.acquire().await?;

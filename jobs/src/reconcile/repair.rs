@@ -53,11 +53,7 @@ async fn healed(
 }
 
 /// Repairs one break; what was done, if anything could be.
-async fn one_of(
-    tx: &mut PgConnection,
-    window: &Window,
-    one: &Repairable,
-) -> Result<Option<&'static str>, JobError> {
+async fn one_of(tx: &mut PgConnection, window: &Window, one: &Repairable) -> Result<Option<&'static str>, JobError> {
     let Some(id) = subject(one) else { return Ok(None) };
     let book = window.ledger.book;
     let (is_done, what) = match (one.class.as_str(), one.sub_class.as_str()) {

@@ -52,7 +52,12 @@ pub(super) async fn page(conn: &mut PgConnection, scope: &Scope, place: Option<P
         let subject = || ("entry", format!("{}/{}", row.id, row.version));
         let name = format!("entry {} of account {}", row.version, row.id);
         if row.is_gap {
-            found.push(Found::new(Class::R3, "gap", subject(), format!("{name} does not follow the version before it")));
+            found.push(Found::new(
+                Class::R3,
+                "gap",
+                subject(),
+                format!("{name} does not follow the version before it"),
+            ));
         }
         if row.is_off {
             let (balance, before, amount) = (row.balance, row.balance_before, row.amount);

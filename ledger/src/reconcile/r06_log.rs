@@ -175,7 +175,8 @@ async fn follows(conn: &mut PgConnection, scope: &Scope) -> sqlx::Result<Option<
     };
     if signed.size > scope.size {
         // Signed after this run's size was taken: the next run proves it. A cut log has no leaf there at all.
-        let is_there = proof_hashes(conn, scope.book, vec![signed.size as u64 - 1..signed.size as u64]).await;
+        let last = signed.size as u64 - 1;
+        let is_there = proof_hashes(conn, scope.book, std::iter::once(last..last + 1).collect()).await;
         return match is_there {
             Ok(_) => Ok(None),
             Err(sqlx::Error::RowNotFound) => {

@@ -124,7 +124,11 @@ fn differences(legs: &BTreeMap<Key, i64>, entries: &BTreeMap<Key, i64>) -> Vec<F
 }
 
 /// Transactions that a look-up by their id does not find in their place.
-async fn not_found_by_id(conn: &mut PgConnection, scope: &Scope, (start, stop): (i64, i64)) -> sqlx::Result<Vec<Found>> {
+async fn not_found_by_id(
+    conn: &mut PgConnection,
+    scope: &Scope,
+    (start, stop): (i64, i64),
+) -> sqlx::Result<Vec<Found>> {
     let seqs = sqlx::query_scalar!(
         r#"select t.seq
            from ledger.transaction as t

@@ -77,7 +77,10 @@ async fn a_statement_is_imported_once_and_a_wrong_line_is_named() {
     let first = send(file, "text/csv").await;
     assert_eq!((first.status.as_u16(), first.json()["lines"].as_i64()), (201, Some(2)), "{}", first.text);
     let again = send(file, "text/csv").await;
-    assert_eq!((again.json()["id"].clone(), again.header("idempotency-replayed")), (first.json()["id"].clone(), Some("true")));
+    assert_eq!(
+        (again.json()["id"].clone(), again.header("idempotency-replayed")),
+        (first.json()["id"].clone(), Some("true"))
+    );
     let wrong = send(&format!("{file}2026-02-30,1.00,GBP,,,\n"), "text/csv").await;
     assert_eq!(wrong.refusal().1, "malformed_statement");
     assert!(wrong.json()["detail"].as_str().unwrap().starts_with("Line 4, column date"), "{}", wrong.text);

@@ -15,11 +15,13 @@ async fn an_erased_person_is_gone_and_the_ledger_is_sound() {
     let stage = Stage::create_without_holds().await;
     let (ada, bob) = (stage.people[0], stage.people[1]);
     let root: Vec<u8> = stage.scalar("select root from ledger.book").await;
-    sqlx::query("insert into app.session (token_hash, user_id, expires_at) values (sha256('x'), $1, now() + interval '1 h')")
-        .bind(ada.principal.user_id.0)
-        .execute(&stage.pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into app.session (token_hash, user_id, expires_at) values (sha256('x'), $1, now() + interval '1 h')",
+    )
+    .bind(ada.principal.user_id.0)
+    .execute(&stage.pool)
+    .await
+    .unwrap();
     let notifier = Notifier::spawn(stage.pool.clone());
     for _ in 0..2 {
         erase_user::submit(&stage.pool, &notifier, &stage.admin, ada.principal.user_id).await.unwrap();
@@ -30,12 +32,11 @@ async fn an_erased_person_is_gone_and_the_ledger_is_sound() {
     assert_eq!(words, 0, "every transfer of these tests is Ada's");
     let keys: i64 = stage.scalar("select count(*) from app.session").await;
     assert_eq!(keys, 0);
-    let (email, name): (String, String) =
-        sqlx::query_as("select email, name from app.account_user where id = $1")
-            .bind(ada.principal.user_id.0)
-            .fetch_one(&stage.pool)
-            .await
-            .unwrap();
+    let (email, name): (String, String) = sqlx::query_as("select email, name from app.account_user where id = $1")
+        .bind(ada.principal.user_id.0)
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
     assert_eq!((email, name.as_str()), (format!("{}@erased.invalid", ada.principal.user_id), "erased"));
     let mut conn = stage.pool.acquire().await.unwrap();
     let report = verify(&mut conn, Book::MAIN, &[], |_| ()).await.unwrap();

@@ -32,11 +32,16 @@ async fn life(stage: &Stage, found: &Break) -> Vec<String> {
 async fn a_break_is_carried_with_its_age_until_somebody_says_why_it_ends() {
     let stage = Stage::create_without_holds().await;
     stage.incremental().await;
-    stage.plant("update ledger.account set held_in = 250000, held_out = 250000 where overdraft and currency = 'GBP'").await;
+    stage
+        .plant("update ledger.account set held_in = 250000, held_out = 250000 where overdraft and currency = 'GBP'")
+        .await;
     let first = stage.incremental().await;
     assert_eq!(stage.found(first).await, ["R4 held".to_owned()].into());
     let found = open(&stage).await.remove(0);
-    assert_eq!((found.amount, found.currency.as_deref(), found.severity.as_str()), (Some(500_000), Some("GBP"), "high"));
+    assert_eq!(
+        (found.amount, found.currency.as_deref(), found.severity.as_str()),
+        (Some(500_000), Some("GBP"), "high")
+    );
     let events: i64 = stage.scalar("select count(*) from app.event where kind = 'ledger.break'").await;
     assert_eq!(events, 1);
 
@@ -52,7 +57,9 @@ async fn a_break_is_carried_with_its_age_until_somebody_says_why_it_ends() {
     change(&stage, &found, "written_off", None).await.unwrap();
     stage.incremental().await;
     assert!(open(&stage).await.is_empty(), "what was written off stays so while it is as large as it was");
-    stage.plant("update ledger.account set held_in = 250001, held_out = 250001 where overdraft and currency = 'GBP'").await;
+    stage
+        .plant("update ledger.account set held_in = 250001, held_out = 250001 where overdraft and currency = 'GBP'")
+        .await;
     stage.incremental().await;
     let found = open(&stage).await.remove(0);
     change(&stage, &found, "resolved", None).await.unwrap();
@@ -101,7 +108,8 @@ async fn a_full_run_closes_what_is_gone_and_says_so() {
     stage.plant("update app.wallet set currency = 'GBP' where currency = 'EUR' and owner_id is not null").await;
     let incremental = stage.incremental().await;
     assert_eq!(open(&stage).await.len(), 3, "an incremental run does not look for it");
-    let carried: i32 = stage.scalar(&format!("select carried from reconciliation.run where id = '{incremental}'")).await;
+    let carried: i32 =
+        stage.scalar(&format!("select carried from reconciliation.run where id = '{incremental}'")).await;
     assert_eq!(carried, 3);
     let found = open(&stage).await.remove(0);
     stage.full().await;

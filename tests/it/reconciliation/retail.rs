@@ -71,7 +71,10 @@ async fn the_shops_statement_reconciles_whole_though_workers_are_killed() {
         tokio::task::yield_now().await;
     };
     assert_eq!(ended["state"], "clean", "{ended}");
-    println!("{} snapshots, {} rows, {} to {}", ended["snapshots"], ended["scanned"], ended["started_at"], ended["ended_at"]);
+    println!(
+        "{} snapshots, {} rows, {} to {}",
+        ended["snapshots"], ended["scanned"], ended["started_at"], ended["ended_at"]
+    );
     let statement = &get(&service, "ledger/statements").await["items"][0];
     assert_eq!((&statement["lines"], &statement["matched_lines"]), (&json!(sum.accepted), &json!(sum.accepted)));
 

@@ -57,7 +57,11 @@ async fn a_run_that_broke_off_goes_on_at_the_step_where_it_was() {
     assert_eq!(step, "R8 requests", "the last step that was committed");
     // What comes meanwhile is not part of this run.
     stage.transfers(5).await;
-    stage.plant("alter table reconciliation.away rename to clearing_account; delete from reconciliation.clearing_account").await;
+    stage
+        .plant(
+            "alter table reconciliation.away rename to clearing_account; delete from reconciliation.clearing_account",
+        )
+        .await;
     advance(&stage.pool, Duration::from_secs(100)).await;
     let second = run_one(&stage.pool, &stage.registry, id).await;
     assert!(matches!(second.outcome, Outcome::Succeeded(_)), "{second:?}");

@@ -14,7 +14,6 @@ struct Fault {
     full: &'static str,
 }
 
-
 const FAULTS: &[Fault] = &[
     Fault {
         name: "R1: money out of nothing, carried through to the balance",
@@ -261,7 +260,8 @@ async fn every_class_is_planted_found_and_told_by_its_name() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let planted: BTreeSet<String> = FAULTS.iter().map(|fault| fault.name.split(':').next().unwrap().to_owned()).collect();
+    let planted: BTreeSet<String> =
+        FAULTS.iter().map(|fault| fault.name.split(':').next().unwrap().to_owned()).collect();
     assert!(planted.is_subset(&classes), "{planted:?} are planted, {classes:?} are found");
     // R10 is planted in `statements`, R12 below.
     assert_eq!(planted.len(), 10, "{planted:?}");
@@ -275,12 +275,11 @@ async fn a_sound_book_has_no_break_whatever_runs_over_it() {
         assert_eq!(stage.found(run).await, BTreeSet::new());
         stage.transfers(100).await;
     }
-    let (verified, size): (i64, i64) = sqlx::query_as(
-        "select verified_size, size from reconciliation.run order by ended_at desc limit 1",
-    )
-    .fetch_one(&stage.pool)
-    .await
-    .unwrap();
+    let (verified, size): (i64, i64) =
+        sqlx::query_as("select verified_size, size from reconciliation.run order by ended_at desc limit 1")
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap();
     assert_eq!(verified, size, "what was verified is not looked at again");
     let healed: i64 = stage.scalar("select sum(healed) from reconciliation.run").await;
     assert_eq!(healed, 0);

@@ -76,14 +76,20 @@ async fn a_whole_statement_matches_whole_by_id_by_reference_and_by_amount() {
     for (file, by, shape) in
         [(by_id, "id", "1:1"), (by_reference, "reference", "1:1"), (by_amount, "amount_date", "1:1")]
     {
-        sqlx::raw_sql("delete from reconciliation.statement; delete from reconciliation.match").execute(&stage.pool).await.unwrap();
+        sqlx::raw_sql("delete from reconciliation.statement; delete from reconciliation.match")
+            .execute(&stage.pool)
+            .await
+            .unwrap();
         let imported = bring(&stage, account, &format!("{HEADER}{file}"), closing).await.unwrap();
         assert_eq!((imported.lines as usize, imported.is_repeated), (ours.len(), false));
         assert_eq!(stage.found(stage.incremental().await).await, BTreeSet::new(), "{by}");
         let matched: i32 = stage.scalar("select matched_lines from reconciliation.statement").await;
         assert_eq!(matched as usize, ours.len());
-        let kinds: String =
-            stage.scalar("select matched_by || ' ' || shape from reconciliation.match group by 1 order by count(*) desc limit 1").await;
+        let kinds: String = stage
+            .scalar(
+                "select matched_by || ' ' || shape from reconciliation.match group by 1 order by count(*) desc limit 1",
+            )
+            .await;
         assert_eq!(kinds, format!("{by} {shape}"));
         let again = bring(&stage, account, &format!("{HEADER}{file}"), closing).await.unwrap();
         assert_eq!((again.id, again.is_repeated), (imported.id, true), "the same file is imported once");

@@ -110,11 +110,9 @@ fn wrong(parameter: &str, detail: String) -> Problem {
 
 fn problem(error: ImportError) -> Problem {
     match error {
-        ImportError::Line(error) => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "malformed_statement",
-            sentence(&error.to_string()),
-        ),
+        ImportError::Line(error) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "malformed_statement", sentence(&error.to_string()))
+        }
         ImportError::Field { field, problem } => wrong(field, problem),
         ImportError::Database(error) => error.into(),
     }

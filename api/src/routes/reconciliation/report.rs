@@ -21,7 +21,8 @@ use crate::views::reconciliation::page;
 const BREAKS_MAX: usize = 1_000;
 
 /// The page carries its style and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 pub(crate) struct GetReport(pub(crate) State);
 

@@ -32,7 +32,8 @@ pub(super) fn operator() -> Principal {
 
 /// Prints all of them, page by page.
 pub(super) async fn run(args: BreaksArgs) -> Result<ExitCode> {
-    let class = args.class.as_deref().map(|class| Class::parse(class).context("--class: it is R1 to R12")).transpose()?;
+    let class =
+        args.class.as_deref().map(|class| Class::parse(class).context("--class: it is R1 to R12")).transpose()?;
     let mut connection = args.database.connect("ledger breaks").await?;
     let mut filter = Filter { class, state: args.state, ..Filter::default() };
     filter.page = Page { after: None, limit: domain::page::LIMIT_MAX };

@@ -50,7 +50,10 @@ pub(super) async fn run(args: ReconcileArgs) -> Result<ExitCode> {
     };
     let bar = ProgressBar::new_spinner();
     let tell = |progress: &Progress| {
-        bar.set_message(format!("{} ({} of {}), {} rows", progress.step, progress.number, progress.steps, progress.scanned));
+        bar.set_message(format!(
+            "{} ({} of {}), {} rows",
+            progress.step, progress.number, progress.steps, progress.scanned
+        ));
         bar.tick();
     };
     let summary = run_inline(&pool, &new, tell).await;
@@ -58,7 +61,11 @@ pub(super) async fn run(args: ReconcileArgs) -> Result<ExitCode> {
     let summary = summary.map_err(|error| anyhow!("reconciling: {error}"))?;
     let mut connection = pool.acquire().await?;
     let run = runs::find(&mut connection, &operator(), new.id).await?;
-    if args.json { print_json(&run) } else { print(&mut connection, &run, summary.open).await? }
+    if args.json {
+        print_json(&run)
+    } else {
+        print(&mut connection, &run, summary.open).await?
+    }
     Ok(if summary.is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

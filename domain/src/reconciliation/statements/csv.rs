@@ -49,7 +49,9 @@ struct Hashed<R> {
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.since_line > LINE_BYTES_MAX + READ_AHEAD {
-            return Err(std::io::Error::other(format!("a line has more than {LINE_BYTES_MAX} bytes: is a quote open?")));
+            return Err(std::io::Error::other(format!(
+                "a line has more than {LINE_BYTES_MAX} bytes: is a quote open?"
+            )));
         }
         let count = self.inner.read(buffer)?;
         self.hash.update(&buffer[..count]);
