@@ -1,6 +1,7 @@
 """The money an Online Retail file moves, to the penny, summed without any of the code it is to be compared with.
 
 usage: sum_online_retail.py FILE; prints one JSON object, money in pence.
+       sum_online_retail.py FILE --statement; prints what the shop's bank would list of it, as CSV.
 """
 import csv, hashlib, json, re, sys
 from collections import Counter, defaultdict
@@ -32,7 +33,8 @@ refused, moved, count = Counter(), Counter(), Counter()
 deposits, spent, sold = defaultdict(int), defaultdict(int), defaultdict(int)
 with open(sys.argv[1], "rb") as file:
     lines = [line.rstrip(b"\r\n") for line in file][1:]
-for line in lines:
+statement = []
+for number, line in enumerate(lines, 2):
     text = line.decode("utf-8", "replace")
     cut_off = text.count('"') % 2
     why = "other" if "\ufffd" in text else reason([] if cut_off else next(csv.reader([text]), []))
@@ -44,10 +46,18 @@ for line in lines:
     amount, key = quantity * pence, (customer, code, abs(quantity), pence)
     kind = "sales" if quantity > 0 else "reversals" if sold[key] else "refunds"
     sold[key] += {"sales": 1, "reversals": -1, "refunds": 0}[kind]
+    day = datetime.strptime(next(csv.reader([text]))[4], "%m/%d/%y %H:%M").date()
+    statement.append((day, amount, number))
     moved[kind] += abs(amount)
     count[kind] += 1
     spent[customer] += amount
     deposits[customer] += max(amount, 0)
+if sys.argv[2:] == ["--statement"]:
+    name = hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:16]
+    print("date,amount,currency,reference,id,description")
+    for day, pence, number in statement:
+        print(f"{day},{Decimal(pence).scaleb(-2)},GBP,online-retail:{name}:line:{number},,")
+    sys.exit()
 balances = "".join(f"{customer}:{deposits[customer] - spent[customer]}\n" for customer in sorted(spent))
 shop_deposit = max(0, -sum(spent.values()))
 print(json.dumps({

@@ -5,6 +5,8 @@
 //! [`Reader`](read::Reader) that collects what is wrong under its JSON Pointer.
 
 pub(crate) mod choice;
+pub(crate) mod csv;
+pub(crate) mod day;
 pub(crate) mod integer;
 pub(crate) mod list;
 pub(crate) mod money;
@@ -83,7 +85,7 @@ fn check_content_type(request: &Request) -> Result<(), Problem> {
 }
 
 /// Reads a body within its limits of size and time.
-async fn receive(body: poem::Body, limits: &crate::Limits, is_batch: bool) -> Result<Bytes, Problem> {
+pub(crate) async fn receive(body: poem::Body, limits: &crate::Limits, is_batch: bool) -> Result<Bytes, Problem> {
     let bytes_max = if is_batch { limits.batch_body_bytes_max } else { limits.body_bytes_max };
     match tokio::time::timeout(limits.body_timeout, body.into_bytes_limit(bytes_max)).await {
         Ok(Ok(bytes)) => Ok(bytes),

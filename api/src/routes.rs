@@ -5,6 +5,7 @@ mod jobs;
 mod ledger;
 mod merge;
 mod products;
+mod reconciliation;
 mod sessions;
 mod transactions;
 mod users;
@@ -28,6 +29,8 @@ pub(crate) enum Tag {
     Accounts,
     /// The log of everything recorded: checkpoints, tiles, receipts and proofs, for tools that are not ours.
     Ledger,
+    /// Whether everything agrees, and what does not.
+    Reconciliation,
     /// Work that goes on after the answer.
     Jobs,
 }
@@ -71,6 +74,15 @@ operations! {
     "GET /api/v1/ledger/receipts/{id}/leaf" => ledger::leaf::GetLeaf,
     "GET /api/v1/ledger/proofs/inclusion" => ledger::inclusion::ProveInclusion,
     "GET /api/v1/ledger/proofs/consistency" => ledger::consistency::ProveConsistency,
+    "POST /api/v1/ledger/reconciliations" => reconciliation::create::CreateReconciliation,
+    "GET /api/v1/ledger/reconciliations" => reconciliation::list::ListReconciliations,
+    "GET /api/v1/ledger/reconciliations/{id}" => reconciliation::get::GetReconciliation,
+    "GET /api/v1/ledger/reconciliations/{id}/report" => reconciliation::report::GetReport,
+    "GET /api/v1/ledger/breaks" => reconciliation::list_breaks::ListBreaks,
+    "GET /api/v1/ledger/breaks/{id}" => reconciliation::get_break::GetBreak,
+    "PATCH /api/v1/ledger/breaks/{id}" => reconciliation::change_break::ChangeBreak,
+    "POST /api/v1/ledger/statements" => reconciliation::import_statement::ImportStatement,
+    "GET /api/v1/ledger/statements" => reconciliation::list_statements::ListStatements,
     "GET /api/v1/jobs/{id}" => jobs::get::GetJob,
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod job;
 pub(crate) mod money;
 pub(crate) mod product;
 pub(crate) mod proof;
+pub(crate) mod reconciliation;
 pub(crate) mod transaction;
 pub(crate) mod user;

@@ -1,6 +1,7 @@
 //! Users and their wallets.
 
 mod create;
+mod erase;
 mod read;
 pub mod wallets;
 
@@ -8,6 +9,7 @@ use chrono::{DateTime, Utc};
 use ledger::Currency;
 
 pub use create::{NewUser, create};
+pub use erase::{Erased, erase};
 pub use read::{Filter, find, list};
 pub use wallets::Wallet;
 

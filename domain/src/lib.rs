@@ -15,6 +15,7 @@ pub mod ids;
 pub mod page;
 pub mod principal;
 pub mod products;
+pub mod reconciliation;
 pub mod setup;
 pub mod transactions;
 pub mod validate;

@@ -2,9 +2,11 @@
 //! transaction) and `run` (what a worker does).
 
 pub mod categorize;
+pub mod erase_user;
 pub mod expire_holds;
 pub mod open_wallets;
 pub mod publish_checkpoint;
+pub mod reconcile;
 pub mod record_transaction;
 pub mod submitted;
 
@@ -41,14 +43,16 @@ impl State {
 
 /// Every job that a worker can run.
 pub fn registry(state: State) -> Registry {
-    Registry::new()
+    let registry = Registry::new()
         .batch::<record_transaction::RecordTransaction>()
         .job::<open_wallets::OpenWallets>()
         .job::<categorize::Categorize>()
+        .job::<erase_user::EraseUser>()
         .job::<publish_checkpoint::PublishCheckpoint>()
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
-        .state(Arc::new(state))
+        .state(Arc::new(state));
+    reconcile::register(registry)
 }
 
 /// The queue of everything that writes to the ledger.

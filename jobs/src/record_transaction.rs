@@ -13,7 +13,7 @@ use domain::transactions::record::{self, ToRecord, Verdict};
 use domain::transactions::{Status, statuses};
 use ledger::posting::{self, Outcome};
 use ledger::{Book, TransactionId};
-use queue::{Batch, BatchJob, EnqueueError, JobError, Priority, Retry};
+use queue::{Batch, BatchJob, EnqueueError, JobError, NewJob, Priority, Retry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -28,6 +28,14 @@ pub use submitter::{Submission, Submitter};
 pub struct RecordTransaction {
     shard: i16,
     transaction_id: Uuid,
+}
+
+impl RecordTransaction {
+    /// The job of a request, under the same id as the first time.
+    pub(crate) fn again(shard: i16, transaction_id: Uuid) -> NewJob {
+        let payload = RecordTransaction { shard, transaction_id };
+        NewJob::batch(&payload).expect("the payload is plain data").id(transaction_id).shard(shard)
+    }
 }
 
 /// How long a reversal waits for its original to be recorded.

@@ -8,7 +8,7 @@
 //! - [`leaf`] is the canonical encoding, [`merkle`] the tree over it, [`checkpoint`] its signed head, [`keys`] who signs and
 //!   [`keyring`] which of them when; [`log`] reads all of it as C2SP tools do, [`receipt`] proves one transaction offline,
 //!   [`export`] takes a book out of its database and back, and a [`witness`] of another house sees to it that it only grows.
-//! - [`verify`] derives all of it again and names the first difference.
+//! - [`reconcile`] compares what the tables say with one another, [`verify`] derives all of it again and names the first difference.
 //!
 //! Deliberately absent: jobs, HTTP, floats, clocks other than the database's, and any statement that changes or removes
 //! what is recorded.
@@ -38,6 +38,7 @@ pub mod merkle;
 pub mod money;
 pub mod posting;
 pub mod receipt;
+pub mod reconcile;
 pub mod verify;
 pub mod witness;
 

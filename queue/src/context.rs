@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -73,6 +73,13 @@ impl<'a> JobContext<'a> {
     /// The keys of [`Registry::keyring`](crate::Registry::keyring), for follow-up jobs that are stored sealed.
     pub fn keyring(&self) -> Option<&'a Keyring> {
         self.executor.registry.keyring.as_ref()
+    }
+
+    /// The connections of the worker, for reading outside the job's own transaction, such as over a snapshot that is held
+    /// for longer than a transaction of a job may stand idle. What is written there is not fenced: write through
+    /// [`tx`](Self::tx).
+    pub fn pool(&self) -> &'a PgPool {
+        self.executor.source.pool()
     }
 
     /// Completes when somebody has asked for the job's end: tidy up and return, within the kind's

@@ -1,5 +1,7 @@
 //! Looks at one job, wherever it is in its life.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -130,6 +132,44 @@ pub async fn find(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result
         None => look(conn, shard, id).await,
         found => Ok(found),
     }
+}
+
+/// Which of these jobs are live (waiting or running), and which are dead; the rest have ended, or never were.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Ready, scheduled, waiting or running.
+    pub live: HashSet<Uuid>,
+    /// Among the dead letters, and not live.
+    pub dead: HashSet<Uuid>,
+}
+
+/// Looks for many jobs at once, as the caller's transaction sees them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn whereabouts(conn: &mut PgConnection, shard: i16, ids: &[Uuid]) -> sqlx::Result<Whereabouts> {
+    let rows = sqlx::query!(
+        r#"
+        select wanted.id as "id!", (live.id is not null) as "is_live!"
+          from unnest($2::uuid[]) as wanted (id)
+          -- One look-up in the primary key for each, whatever the planner thinks of the tables.
+          left join lateral (
+               select id from queue.job where shard = $1 and id = wanted.id offset 0
+          ) as live on true
+          left join lateral (
+               select id from queue.dead_job where shard = $1 and id = wanted.id offset 0
+          ) as dead on true
+         where live.id is not null or dead.id is not null
+        "#,
+        shard,
+        ids,
+    );
+    let mut found = Whereabouts::default();
+    for row in rows.fetch_all(conn).await? {
+        let place = if row.is_live { &mut found.live } else { &mut found.dead };
+        place.insert(row.id);
+    }
+    Ok(found)
 }
 
 async fn look(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result<Option<JobView>> {

@@ -38,6 +38,7 @@ mod log_outside;
 mod log_plans;
 mod log_witness;
 mod queue;
+mod reconciliation;
 mod supervisor;
 mod testkit;
 mod tidy;

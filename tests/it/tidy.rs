@@ -200,7 +200,7 @@ async fn every_table_and_column_has_a_comment() {
          from pg_class as class
          join pg_namespace as space on space.oid = class.relnamespace
          join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum > 0 and not attribute.attisdropped
-         where space.nspname in ('queue', 'ledger', 'app')
+         where space.nspname in ('queue', 'ledger', 'app', 'reconciliation')
            and class.relkind in ('r', 'p')
            and not class.relispartition
            and (col_description(class.oid, attribute.attnum) is null or obj_description(class.oid) is null)

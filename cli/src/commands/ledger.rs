@@ -4,6 +4,9 @@ mod export;
 mod import;
 mod key;
 mod receipt;
+mod breaks;
+mod reconcile;
+mod statement;
 mod verify;
 mod witness;
 
@@ -27,6 +30,9 @@ enum LedgerCommand {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Witness(witness::WitnessArgs),
+    Reconcile(reconcile::ReconcileArgs),
+    Breaks(breaks::BreaksArgs),
+    Statement(statement::StatementArgs),
 }
 
 /// Does what is asked.
@@ -41,5 +47,8 @@ pub async fn run(args: LedgerArgs) -> Result<ExitCode> {
         LedgerCommand::Export(args) => export::run(args).await,
         LedgerCommand::Import(args) => import::run(args).await,
         LedgerCommand::Witness(args) => witness::run(args).await,
+        LedgerCommand::Reconcile(args) => reconcile::run(args).await,
+        LedgerCommand::Breaks(args) => breaks::run(args).await,
+        LedgerCommand::Statement(args) => statement::run(args).await,
     }
 }

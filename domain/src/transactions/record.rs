@@ -16,6 +16,8 @@ pub struct ToRecord {
     pub book: Book,
     /// How far it has come; anything but pending means that there is nothing to do.
     pub status: Status,
+    /// Whether its words and their salt are erased: then its metadata hash is not what was recorded.
+    pub is_erased: bool,
     /// How far the transaction that it reverses has come.
     pub original_status: Option<Status>,
     /// The account that is debited.
@@ -46,7 +48,7 @@ struct Row {
     description: Option<String>,
     effective_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
-    metadata_salt: Vec<u8>,
+    metadata_salt: Option<Vec<u8>>,
     status: String,
     original_status: Option<String>,
 }
@@ -108,6 +110,7 @@ fn to_record(shard: i16, row: Row) -> ToRecord {
     ToRecord {
         book: Book { shard, id: row.book_id },
         status: status(&row.status),
+        is_erased: row.metadata_salt.is_none(),
         original_status: row.original_status.as_deref().map(status),
         from,
         to,
@@ -125,7 +128,7 @@ fn metadata_hash(row: &Row) -> [u8; 32] {
     let quantity = row.quantity.map(|quantity| quantity.to_string());
     let product = row.product_id.map(|product| product.to_string());
     let texts = [product, quantity, row.reference.clone(), row.description.clone()];
-    for field in std::iter::once(Some(row.metadata_salt.as_slice()))
+    for field in std::iter::once(row.metadata_salt.as_deref())
         .chain(texts.iter().map(|text| text.as_ref().map(|text| text.as_bytes())))
     {
         let length = field.map_or(u32::MAX, |bytes| u32::try_from(bytes.len()).expect("fields are short"));
