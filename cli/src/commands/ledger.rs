@@ -1,10 +1,10 @@
 //! `bitnexus ledger`: looks after the ledger.
 
+mod breaks;
 mod export;
 mod import;
 mod key;
 mod receipt;
-mod breaks;
 mod reconcile;
 mod statement;
 mod verify;
