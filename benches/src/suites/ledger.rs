@@ -5,6 +5,7 @@ mod grown;
 mod merkle;
 mod post;
 mod proof;
+mod receipts;
 mod rivals;
 mod size;
 

@@ -9,8 +9,8 @@ use ledger::export::{import, jsonl};
 use ledger::verify::{Report as Verified, Tables, verify, verify_tables};
 use sqlx::{Connection, PgConnection};
 
-use super::Plan;
 use super::book::{ACCOUNTS, Funded, post_all};
+use super::{Plan, receipts};
 use crate::report::Report;
 use crate::server::Server;
 
@@ -27,6 +27,7 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     for statement in ["vacuum analyze", "checkpoint"] {
         sqlx::query(statement).execute(&mut *conn).await?;
     }
+    receipts::measure(&book, report).await?;
     let (verified, seconds) = timed(verify(&mut conn, Book::MAIN, &[], |_| ())).await;
     let leaves = sound(&verified?)?;
     report.add("ledger.audit_1m_s", seconds * 1_000_000.0 / leaves, "s");
