@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use ledger::Book;
-use ledger::export::{import, jsonl};
+use ledger::export::{import, jsonl, tiles};
 use ledger::verify::{Report as Verified, Tables, verify, verify_tables};
 use sqlx::{Connection, PgConnection};
 
@@ -49,6 +49,7 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
 async fn export_and_replay(server: &Server, conn: &mut PgConnection, folder: &Path, report: &mut Report) -> Result<()> {
     let mut tx = conn.begin().await?;
     jsonl(&mut tx, Book::MAIN, folder, |_| ()).await?;
+    tiles::tiles(&mut tx, Book::MAIN, folder, |_| ()).await?;
     tx.rollback().await?;
     let started = Instant::now();
     let leaves = sound(&ledger::export::verify(folder, &[], |_| ())?)?;
