@@ -35,7 +35,7 @@ struct Arguments {
     /// Measures the queue's rivals as well; they are got from their registries and built first.
     #[arg(long)]
     rivals: bool,
-    /// Measures others' ledgers as well, whose SQL files lie in this folder: init-postgresql.sql of tb-perf, pgledger.sql.
+    /// Measures others' ledgers as well, whose SQL files lie in this folder: init-postgresql.sql of tb-perf, pgledger.sql and uuid-to-ulid.sql of pgledger.
     #[arg(long, value_name = "FOLDER")]
     ledger_rivals: Option<PathBuf>,
     /// Only this part of the queue suite; may be given several times.

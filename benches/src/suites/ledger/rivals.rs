@@ -1,5 +1,5 @@
 //! What the published SQL of others reaches on the same server: tb-perf's `batch_transfers` (softwaremill/tb-perf,
-//! scripts/init-postgresql.sql) and pgledger (pgr0ss/pgledger, pgledger.sql).
+//! scripts/init-postgresql.sql) and pgledger (pgr0ss/pgledger, pgledger.sql and its vendor's uuid-to-ulid.sql).
 //!
 //! Their files are looked for in the folder that is given, under these names; they are not part of this repository.
 
@@ -39,18 +39,20 @@ pub(super) async fn measure(plan: &Plan, server: &Server, folder: &Path, report:
     }
 }
 
-async fn database(server: &Server, folder: &Path, file: &str) -> Result<(Database, PgPool)> {
-    let path = folder.join(file);
-    let schema = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+async fn database(server: &Server, folder: &Path, files: &[&str]) -> Result<(Database, PgPool)> {
     let database = server.fresh().await?;
     let pool = database.pool(CLIENTS as u32).await?;
-    sqlx::raw_sql(AssertSqlSafe(schema)).execute(&pool).await.with_context(|| format!("running {file}"))?;
+    for file in files {
+        let path = folder.join(file);
+        let schema = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        sqlx::raw_sql(AssertSqlSafe(schema)).execute(&pool).await.with_context(|| format!("running {file}"))?;
+    }
     Ok((database, pool))
 }
 
 /// Its function, called by one connection with so many transfers at a time.
 async fn tb_perf(plan: &Plan, server: &Server, folder: &Path, batch: usize) -> Result<f64> {
-    let (database, pool) = database(server, folder, "init-postgresql.sql").await?;
+    let (database, pool) = database(server, folder, &["init-postgresql.sql"]).await?;
     let fill = "insert into accounts (id, balance) select id, 1000000000 from generate_series(1, $1) as id";
     sqlx::query(fill).bind(ACCOUNTS as i64).execute(&pool).await?;
     database.settle().await?;
@@ -72,7 +74,7 @@ async fn tb_perf(plan: &Plan, server: &Server, folder: &Path, batch: usize) -> R
 
 /// One transfer in each call, from [`CLIENTS`] connections.
 async fn pgledger(plan: &Plan, server: &Server, folder: &Path) -> Result<f64> {
-    let (database, pool) = database(server, folder, "pgledger.sql").await?;
+    let (database, pool) = database(server, folder, &["uuid-to-ulid.sql", "pgledger.sql"]).await?;
     let open = "select (pgledger_create_account('account ' || n, 'GBP')).id from generate_series(1, $1) as n";
     let accounts: Vec<String> = sqlx::query_scalar(open).bind(ACCOUNTS as i64).fetch_all(&pool).await?;
     database.settle().await?;
