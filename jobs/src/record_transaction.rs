@@ -142,11 +142,12 @@ async fn settle_orphans<'a>(
     if waiting.is_empty() {
         return Ok(waiting);
     }
+    // What waits for an account to be opened waits on: it is no orphan.
     let reversals: Vec<_> = wanted.iter().filter(|wanted| waiting.contains(&wanted.posting.id)).collect();
     let originals: Vec<_> = reversals.iter().filter_map(|wanted| wanted.posting.act.reverses()).collect();
     let statuses: BTreeMap<_, _> = statuses(conn, shard, &originals).await?.into_iter().collect();
     let is_orphan = |wanted: &ToRecord| {
-        let original = wanted.posting.act.reverses().expect("only reversals wait");
+        let Some(original) = wanted.posting.act.reverses() else { return false };
         let here = settled
             .iter()
             .any(|(other, verdict)| other.posting.id == original && matches!(verdict, Verdict::Rejected { .. }));

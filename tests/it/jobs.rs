@@ -15,13 +15,14 @@ use jobs::publish_checkpoint::PublishCheckpoint;
 use jobs::record_transaction::{RecordTransaction, Submission, Submitter};
 use jobs::submitted::Submitted;
 use jobs::{ACCOUNTS_QUEUE, LEDGER_QUEUE, PRODUCTS_QUEUE, State};
+use ledger::accounts::{NewAccount, Overdraft};
 use ledger::keys::SigningKey;
-use ledger::{Currency, Money};
+use ledger::{Book, Currency, Money};
 use queue::testing::{Outcome, Ran, advance, assert_enqueued, drain, enqueued, enqueued_batch, run_inline};
 use queue::{NewJob, Notifier, Registry};
 use sqlx::PgPool;
 use tests::database::Database;
-use tests::people::{admin, customer, transfer};
+use tests::people::{admin, customer, newcomer, transfer};
 use uuid::Uuid;
 
 use welcome::Welcome;
@@ -122,6 +123,27 @@ async fn transactions_are_recorded_together_and_signed_for_a_second_later() {
     let ran = drain(&pool, &registry, LEDGER_QUEUE).await;
     assert_eq!(outcomes(&ran), [("ledger.publish_checkpoint", &DONE)]);
     assert_eq!(topics(&pool, "ledger.checkpoint").await, ["ledger"]);
+}
+
+/// The wallet says that it is open before the ledger has its account, as after a restore of one without the other.
+#[tokio::test]
+async fn what_names_an_account_that_is_not_there_yet_waits() {
+    let pool = Database::create().await.pool(5).await;
+    let admin = admin(&pool).await;
+    let late = newcomer(&pool, &admin, Currency::GBP).await;
+    let mut conn = pool.acquire().await.unwrap();
+    wallets::mark_open(&mut conn, Book::MAIN, &[late.wallet]).await.unwrap();
+    let deposit = NewTransaction { kind: Kind::Deposit, from: None, ..transfer(late.wallet, late.wallet, 1_000) };
+    submit(&pool, admin, vec![deposit]).await;
+    let registry = registry();
+    let ran = drain(&pool, &registry, LEDGER_QUEUE).await;
+    assert!(matches!(ran[0].outcome, Outcome::Snoozed { .. }), "{:?}", outcomes(&ran));
+    let account =
+        NewAccount { id: late.wallet, currency: Currency::GBP, overdraft: Overdraft::Forbidden, code: 0, group: None };
+    ledger::accounts::open(&mut conn, Book::MAIN, &[account]).await.unwrap();
+    advance(&pool, Duration::from_secs(1)).await;
+    let ran = drain(&pool, &registry, LEDGER_QUEUE).await;
+    assert!(outcomes(&ran).contains(&("ledger.record_transaction", &DONE)), "{:?}", outcomes(&ran));
 }
 
 #[tokio::test]

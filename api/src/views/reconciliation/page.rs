@@ -42,7 +42,7 @@ fn facts(run: &Run) -> String {
     let time = |time: Option<chrono::DateTime<chrono::Utc>>| {
         time.map_or("–".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string())
     };
-    let leaves = run.size.map_or("–".to_owned(), |size| format!("{} to {size}", run.from_size));
+    let leaves = run.size.map_or("–".to_owned(), |size| format!("{} new, {size} in all", size - run.from_size));
     let rows = [
         ("Kind", run.kind.clone()),
         ("Asked for by", run.asked_by.clone()),
