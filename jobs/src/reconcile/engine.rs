@@ -8,6 +8,8 @@ use domain::reconciliation::{
     Window, keep, r07_requests, r08_contents, r09_clearing, r10_statements, r11_wallets, r12_carried, runs, severity,
 };
 use ledger::Book;
+use ledger::keyring;
+use ledger::keys::VerifierKey;
 use ledger::reconcile::{self, Check, Page, Place, of_verification};
 use ledger::verify::verify;
 use queue::JobError;
@@ -234,9 +236,13 @@ impl Running<'_> {
     }
 
     /// Derives all of the ledger again. It reads over a snapshot of its own, and is done again from the start if it is killed.
+    /// Signatures are checked against the key that the log says it began with; whoever trusts nobody gives `ledger verify` the
+    /// key that they know.
     async fn verify(&mut self, conn: Option<&mut PgConnection>, keep: &mut impl Keep) -> Result<Page, JobError> {
         let Some(conn) = conn.filter(|_| self.task.is_full) else { return Ok(Page::default()) };
-        let verification = verify(conn, self.task.book, &[], |_| ());
+        let listed = keyring::list(conn, self.task.book).await.map_err(JobError::retry)?;
+        let first: Vec<VerifierKey> = listed.into_iter().take(1).map(|first| first.key).collect();
+        let verification = verify(conn, self.task.book, &first, |_| ());
         tokio::pin!(verification);
         let report = loop {
             match tokio::time::timeout(BEAT, &mut verification).await {

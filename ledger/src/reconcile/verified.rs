@@ -33,9 +33,8 @@ fn of_finding(finding: &Finding) -> Found {
     }
 }
 
-/// Its class and sub-class. What is not named here is told apart by its words, and otherwise is about the log.
+/// Its class and sub-class. What is not named here is about the log.
 fn class_of(finding: &Finding) -> (Class, &'static str) {
-    let says = |words: &str| finding.to_string().contains(words);
     match finding {
         Finding::LeafMissing { .. } => (Class::R6, "gap"),
         Finding::LeafHash { .. } => (Class::R6, "hash"),
@@ -55,8 +54,12 @@ fn class_of(finding: &Finding) -> (Class, &'static str) {
         Finding::Account { .. } => (Class::R11, "account"),
         Finding::Reversal { .. } => (Class::R8, "reversal"),
         Finding::RefusedAndRecorded { .. } => (Class::R8, "refused_too"),
-        _ if says("hold ") => (Class::R4, "log"),
-        _ if says("more than once") => (Class::R8, "recorded_twice"),
+        Finding::Hold { .. }
+        | Finding::OpenHoldMissing { .. }
+        | Finding::OpenHoldExtra { .. }
+        | Finding::OpenHold { .. } => (Class::R4, "log"),
+        Finding::RecordedTwice { .. } => (Class::R8, "recorded_twice"),
+        Finding::CheckpointSignature { .. } => (Class::R6, "signature"),
         _ => (Class::R6, "log"),
     }
 }

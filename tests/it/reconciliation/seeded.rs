@@ -120,6 +120,13 @@ const FAULTS: &[Fault] = &[
         full: "R6 consistency, R6 log",
     },
     Fault {
+        name: "R6: a signature that was changed",
+        plant: "update ledger.checkpoint set note = regexp_replace(note, '[A-Za-z0-9]={0,2}\\n$', E'+\\n')
+                where size = (select max(size) from ledger.checkpoint)",
+        incremental: "",
+        full: "R6 signature",
+    },
+    Fault {
         name: "R6: a root that does not follow from the leaves",
         plant: "update ledger.book set root = sha256('x')",
         incremental: "R6 consistency, R6 root",
