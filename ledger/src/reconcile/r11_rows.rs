@@ -104,7 +104,13 @@ async fn entries(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| ((row.account_id, row.seq), row.amount)).collect())
+    let mut entries = BTreeMap::new();
+    for row in rows {
+        // Two entries that say they are of one leg are added up, and so never pass for it.
+        let amount: &mut i64 = entries.entry((row.account_id, row.seq)).or_default();
+        *amount = amount.saturating_add(row.amount);
+    }
+    Ok(entries)
 }
 
 /// Legs without their entry, and entries without their leg.

@@ -45,7 +45,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "R3: entries in another order than the log",
         plant: "update ledger.entry set seq = seq + 2 where account_id = $bob and seq = $new",
-        incremental: "R1 entries, R3 order, R11 entry_missing",
+        incremental: "R1 entries, R3 order, R11 entry, R11 entry_missing",
         full: "R1 entries, R3 order, R11 entry",
     },
     Fault {
