@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// How often its end is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -40,9 +40,25 @@ impl Again {
         i32::try_from(self.process.id()).expect("Linux counts processes in 22 bits")
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.pid()).expect("a process id"), signal).expect("it was not waited for yet");
+    /// Stops it, and waits until its last thread stands: SIGSTOP alone returns while they may still run.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        // NOWAIT leaves the news for `std::process`, which would miss an end that was asked for here.
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.number()), stopped).expect("it is our child");
+    }
+
+    /// Has it go on after a stop.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.number(), signal).expect("it was not waited for yet");
+    }
+
+    fn number(&self) -> Pid {
+        Pid::from_raw(self.pid()).expect("a process id")
     }
 
     /// Kills it, and waits until it is gone.

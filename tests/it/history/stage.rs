@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use cli::migrations::migrate;
 use queue::lease;
-use rustix::process::Signal;
 use sqlx::{Connection, PgConnection, PgPool};
 use tempfile::TempDir;
 use tests::again::Again;
@@ -124,7 +123,7 @@ impl Stage {
             }
             Fault::Stop(length) => {
                 let process = &self.slots[index].process;
-                process.signal(Signal::STOP);
+                process.stop();
                 self.cure_after(*length, index, Cure::GoOn(process.pid()));
             }
             Fault::CutAll => self.slots[index].proxy.cut_all(),
@@ -173,7 +172,7 @@ impl Stage {
                 fallen.push(log(self.folder.path(), (slot.role, slot.number, slot.incarnation)));
                 self.replace(index, Vec::new());
             } else {
-                slot.process.signal(Signal::CONT);
+                slot.process.go_on();
             }
         }
         fallen
@@ -221,7 +220,7 @@ impl Stage {
     fn undo(&self, index: usize, cure: Cure) {
         let slot = &self.slots[index];
         match cure {
-            Cure::GoOn(pid) if slot.process.pid() == pid => slot.process.signal(Signal::CONT),
+            Cure::GoOn(pid) if slot.process.pid() == pid => slot.process.go_on(),
             Cure::GoOn(_) => {}
             Cure::LetGo => slot.proxy.hold(Held::default()),
             Cure::Cut => slot.proxy.cut_all(),

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use queue::Registry;
 use queue::backend::ConsumerConfig;
-use rustix::process::Signal;
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tests::again::{Again, asked_to_end};
@@ -66,11 +65,11 @@ impl Worker {
     }
 
     pub(super) fn stop(&self) {
-        self.process.signal(Signal::STOP);
+        self.process.stop();
     }
 
     pub(super) fn go_on(&self) {
-        self.process.signal(Signal::CONT);
+        self.process.go_on();
     }
 
     /// What it has logged.
