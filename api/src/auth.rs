@@ -1,9 +1,11 @@
 //! Who asks: bearer tokens, and the short memory of those that were verified.
 
+pub(crate) mod needs;
 mod tokens;
 
+use domain::Principal;
+use domain::access::scope::{Scope, Scopes};
 use domain::access::token::Token;
-use domain::{Principal, Role};
 use poem::http::header;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
@@ -17,18 +19,9 @@ use crate::problem::Problem;
 /// The name of the security scheme in the OpenAPI document.
 const SCHEME: &str = "bearer";
 
-/// The authenticated caller; an operation that takes it cannot be called without a valid token.
+/// The authenticated caller; an operation that takes it cannot be called without a valid token that has the scopes of its attribute
+/// (`#[oai(scope = "needs::…")]`).
 pub(crate) struct Caller(pub(crate) Principal);
-
-impl Caller {
-    /// Refuses a caller of another role.
-    pub(crate) fn must_be(&self, role: Role) -> Result<(), Problem> {
-        if self.0.role == role {
-            return Ok(());
-        }
-        Err(Problem::forbidden(format!("This takes the role {}; yours is {}.", role.as_str(), self.0.role.as_str())))
-    }
-}
 
 impl<'a> ApiExtractor<'a> for Caller {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
@@ -63,8 +56,24 @@ impl<'a> ApiExtractor<'a> for Caller {
         let token = bearer(request)?;
         let token = Token::parse(token).ok_or_else(refused)?;
         let principal = context.state.tokens.principal(&context.state.pool, token).await.map_err(Problem::from)?;
-        Ok(Caller(principal.ok_or_else(refused)?))
+        let principal = principal.ok_or_else(refused)?;
+        let lacking = context.paths.scopes(request).iter().find(|scope| !principal.scopes.has(**scope));
+        match lacking {
+            None => Ok(Caller(principal)),
+            Some(scope) => Err(lacks(&principal, *scope).into()),
+        }
     }
+}
+
+/// Says which scope is lacking, and whether it is the role's or only the key's fault.
+fn lacks(principal: &Principal, scope: Scope) -> Problem {
+    let name = scope.as_str();
+    let detail = if Scopes::of_role(principal.role).has(scope) {
+        format!("This takes the scope {name}, which this API key was not given.")
+    } else {
+        format!("This takes the scope {name}, which the role {} has not.", principal.role.as_str())
+    };
+    Problem::forbidden(detail).extension("scope", name)
 }
 
 /// The token in `Authorization: Bearer <token>`.

@@ -7,6 +7,7 @@ mod observe;
 mod paths;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
@@ -25,13 +26,13 @@ use crate::state::State;
 pub(crate) struct Edge<E> {
     inner: E,
     state: State,
-    paths: Paths,
+    paths: Arc<Paths>,
 }
 
 impl<E> Edge<E> {
     /// `paths` are the operations behind `inner`, for `Allow` and for refusing unknown query parameters.
     pub(crate) fn new(inner: E, state: State, paths: Paths) -> Edge<E> {
-        Edge { inner, state, paths }
+        Edge { inner, state, paths: Arc::new(paths) }
     }
 }
 
@@ -40,7 +41,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        let context = Context::of(&request, self.state.clone());
+        let context = Context::of(&request, self.state.clone(), self.paths.clone());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         request.extensions_mut().insert(context.clone());
         let (mut response, route) = match self.outcome(request, &context).await {

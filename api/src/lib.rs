@@ -8,6 +8,7 @@
 //!
 //! What is deliberately absent: business rules (they are the domain's), running jobs, and posting to the ledger.
 
+mod accepted;
 mod app;
 mod auth;
 mod body;
@@ -18,6 +19,7 @@ mod hashing;
 mod idempotency;
 mod json;
 mod page;
+mod precondition;
 mod prefer;
 mod probes;
 mod problem;

@@ -96,10 +96,14 @@ pub(crate) mod refusals {
         refusal(503, "timeout", "The request took too long."),
     ];
     /// Those of an operation that wants to know who asks.
-    pub(crate) const SIGNED_IN: &[Refusal] =
-        &[refusal(401, "unauthorized", "There is no bearer token, or it is not valid.")];
-    /// Those of an operation that not every role may use.
-    pub(crate) const BY_ROLE: &[Refusal] = &[refusal(403, "forbidden", "The caller's role does not allow this.")];
+    pub(crate) const SIGNED_IN: &[Refusal] = &[
+        refusal(401, "unauthorized", "There is no bearer token, or it is not valid."),
+        refusal(
+            403,
+            "forbidden",
+            "The caller's role, or the API key, does not allow this; `scope` names what it takes.",
+        ),
+    ];
     /// Those of an operation with parameters.
     pub(crate) const PARAMETERS: &[Refusal] =
         &[refusal(422, "validation_failed", "A value is not acceptable; `errors` names each.")];
@@ -114,6 +118,11 @@ pub(crate) mod refusals {
     /// Those of an operation that may be retried under an `Idempotency-Key`.
     pub(crate) const IDEMPOTENT: &[Refusal] =
         &[refusal(409, "idempotency_key_reused", "The Idempotency-Key was used with another body.")];
+    /// Those of an operation that changes what was read before.
+    pub(crate) const CONDITIONAL: &[Refusal] = &[
+        refusal(428, "precondition_required", "There is no If-Match header."),
+        refusal(412, "precondition_failed", "The resource has changed since it was read; read it again."),
+    ];
     /// Those of an operation on one resource.
     pub(crate) const ONE: &[Refusal] =
         &[refusal(404, "not_found", "There is no such resource, or it is not the caller's.")];

@@ -101,6 +101,19 @@ mod tests {
     }
 
     #[test]
+    fn who_may_call_an_operation_is_said_by_scopes() {
+        fn of<T: OpenApi>(_: impl FnOnce(&State) -> T) -> Vec<poem_openapi::registry::MetaPath> {
+            T::meta().into_iter().flat_map(|api| api.paths).collect()
+        }
+        for path in of(operations) {
+            for operation in path.operations {
+                let mut scopes = operation.security.iter().flat_map(|schemes| schemes.values());
+                assert!(scopes.all(|scopes| !scopes.is_empty()), "{} {} names no scope", operation.method, path.path);
+            }
+        }
+    }
+
+    #[test]
     fn the_list_says_what_each_file_declares() {
         let (mut declared, mut listed) = (declared(operations), ROUTES.to_vec());
         declared.sort_unstable();

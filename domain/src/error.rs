@@ -35,6 +35,9 @@ pub enum Error {
     /// The caller is known and may not do this.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// What is to be changed is no longer what the caller read.
+    #[error("it has changed since it was read")]
+    Stale,
     /// The `Idempotency-Key` was used with another body.
     #[error("this Idempotency-Key was used with another request body")]
     IdempotencyMismatch,

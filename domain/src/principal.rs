@@ -2,6 +2,7 @@
 
 use ledger::Book;
 
+use crate::access::scope::Scopes;
 use crate::ids::UserId;
 
 /// What a user may do.
@@ -43,9 +44,16 @@ pub struct Principal {
     pub role: Role,
     /// The book that the user acts in.
     pub book: Book,
+    /// What the credential allows of what the role does.
+    pub scopes: Scopes,
 }
 
 impl Principal {
+    /// The user itself, with all that its role may do.
+    pub const fn of(user_id: UserId, role: Role, book: Book) -> Principal {
+        Principal { user_id, role, book, scopes: Scopes::of_role(role) }
+    }
+
     /// Whether the caller sees and moves what belongs to others.
     pub fn is_staff(&self) -> bool {
         matches!(self.role, Role::Admin | Role::Operator)

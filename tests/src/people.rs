@@ -24,7 +24,7 @@ pub async fn admin(pool: &PgPool) -> Principal {
     setup::create_admin(&mut tx, Book::MAIN).await.expect("an administrator can be created");
     let id = sqlx::query_scalar("select id from app.account_user where role = 'admin'").fetch_one(&mut *tx).await;
     tx.commit().await.expect("the database commits");
-    Principal { user_id: UserId(id.expect("it was just created")), role: Role::Admin, book: Book::MAIN }
+    Principal::of(UserId(id.expect("it was just created")), Role::Admin, Book::MAIN)
 }
 
 /// A user with an open wallet in this currency.
@@ -51,7 +51,7 @@ pub async fn newcomer(pool: &PgPool, admin: &Principal, currency: Currency) -> P
     };
     let mut conn = pool.acquire().await.expect("the database answers");
     let user = accounts::create(&mut conn, admin, &new).await.expect("a new address is free");
-    let principal = Principal { user_id: user.id, role: Role::User, book: Book::MAIN };
+    let principal = Principal::of(user.id, Role::User, Book::MAIN);
     Person { principal, wallet: user.wallets[0].account_id }
 }
 

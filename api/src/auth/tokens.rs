@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn one_request_renews_while_the_others_go_on_and_then_it_is_over() {
         let (tokens, start) = (Tokens::default(), Instant::now());
-        let principal = Principal { user_id: UserId::new(), role: Role::User, book: Book::MAIN };
+        let principal = Principal::of(UserId::new(), Role::User, Book::MAIN);
         tokens.remember([1; 32], Some(principal), start);
         let taken_after = |millis| tokens.remembered(&[1; 32], start + Duration::from_millis(millis)).is_some();
         assert!(taken_after(999));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem::{FromRequest, Request, RequestBody};
 use uuid::Uuid;
 
+use super::Paths;
 use crate::state::State;
 
 /// Longest id a client may choose for its request.
@@ -19,17 +20,19 @@ pub(crate) struct Context {
     pub traceparent: Option<Arc<str>>,
     /// What every operation shares.
     pub state: State,
+    /// What the operations declare.
+    pub paths: Arc<Paths>,
 }
 
 impl Context {
     /// Takes over the client's request id and trace where they are well-formed, and makes an id otherwise.
-    pub(crate) fn of(request: &Request, state: State) -> Context {
+    pub(crate) fn of(request: &Request, state: State, paths: Arc<Paths>) -> Context {
         let request_id = match request.header("x-request-id").filter(|id| is_request_id(id)) {
             Some(id) => id.into(),
             None => Uuid::now_v7().to_string().into(),
         };
         let traceparent = request.header("traceparent").filter(|trace| is_traceparent(trace)).map(Arc::from);
-        Context { request_id, traceparent, state }
+        Context { request_id, traceparent, state, paths }
     }
 
     /// The context of a request behind the edge.

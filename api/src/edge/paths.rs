@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use poem::http::{HeaderValue, Method};
+use domain::access::scope::Scope;
+use poem::http::{self, HeaderValue};
 use poem::{PathPattern, Request};
 use poem_openapi::OpenApi;
 use poem_openapi::registry::MetaParamIn;
@@ -17,8 +18,16 @@ const UNMATCHED: &str = "unmatched";
 struct Path {
     /// As documented, `/users/{id}`; the label in metrics.
     template: Arc<str>,
-    /// The query parameters of each method.
-    methods: BTreeMap<String, BTreeSet<String>>,
+    /// What each method takes.
+    methods: BTreeMap<String, Method>,
+}
+
+/// What is declared of one operation.
+#[derive(Default)]
+struct Method {
+    query: BTreeSet<String>,
+    /// What a caller must have.
+    scopes: Vec<Scope>,
 }
 
 /// All paths, by the pattern poem reports for them.
@@ -34,9 +43,11 @@ impl Paths {
         for path in T::meta().into_iter().flat_map(|api| api.paths) {
             let known = paths.entry(&path.path);
             for operation in path.operations {
+                let scopes = operation.security.iter().flat_map(|schemes| schemes.values().flatten());
+                let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
                 let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
                 let query = query.map(|parameter| parameter.name).collect();
-                known.methods.insert(operation.method.to_string(), query);
+                known.methods.insert(operation.method.to_string(), Method { query, scopes });
             }
         }
         paths
@@ -44,7 +55,7 @@ impl Paths {
 
     /// Adds a path that is no documented operation and is only read.
     pub(crate) fn and_get(mut self, path: &str) -> Paths {
-        self.entry(path).methods.insert(Method::GET.to_string(), BTreeSet::new());
+        self.entry(path).methods.insert(http::Method::GET.to_string(), Method::default());
         self
     }
 
@@ -84,10 +95,20 @@ impl Paths {
 
     /// The query parameters of the operation that a request names, found by its path without poem's help: it has not routed yet.
     fn find(&self, request: &Request) -> Option<&BTreeSet<String>> {
-        let method = if request.method() == Method::HEAD { Method::GET.as_str() } else { request.method().as_str() };
         let fits = |path: &&Path| fits(&path.template, request.uri().path());
-        self.known.values().filter(fits).find_map(|path| path.methods.get(method))
+        self.known.values().filter(fits).find_map(|path| Some(&path.methods.get(method(request))?.query))
     }
+
+    /// The scopes that the operation of a request asks of its caller; the request has been routed.
+    pub(crate) fn scopes(&self, request: &Request) -> &[Scope] {
+        let path = self.matched(request.data::<PathPattern>()).expect("an operation is reached by its documented path");
+        &path.methods.get(method(request)).expect("poem routes a method that is documented").scopes
+    }
+}
+
+/// The method as it is documented: a HEAD is a GET without its body.
+fn method(request: &Request) -> &str {
+    if request.method() == http::Method::HEAD { "GET" } else { request.method().as_str() }
 }
 
 /// `/users/{id}` as poem-openapi registers it: `/users/:param0`.

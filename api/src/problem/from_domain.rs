@@ -17,6 +17,10 @@ impl From<domain::Error> for Problem {
             }
             domain::Error::NotFound => Problem::not_found(),
             domain::Error::Forbidden(detail) => Problem::forbidden(sentence(detail)),
+            domain::Error::Stale => {
+                let detail = "This has changed since you read it: read it again, and change what is there now.";
+                Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+            }
             domain::Error::IdempotencyMismatch => {
                 let detail = "This Idempotency-Key was used with another request body.";
                 Problem::new(StatusCode::CONFLICT, "idempotency_key_reused", detail)

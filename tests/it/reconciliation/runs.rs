@@ -38,7 +38,7 @@ async fn a_run_is_a_job_that_tells_what_it_found() {
     assert_eq!((state.as_str(), snapshots, is_whole), ("clean", 1, true));
     let told: i64 = stage.scalar("select count(*) from app.event where kind = 'ledger.reconciled'").await;
     assert_eq!(told, 1);
-    let user = domain::Principal { role: Role::User, ..stage.people[0].principal };
+    let user = domain::Principal::of(stage.people[0].principal.user_id, Role::User, stage.people[0].principal.book);
     let notifier = Notifier::spawn(stage.pool.clone());
     let refused = reconcile::submit(&stage.pool, &notifier, &user, (true, false), None).await;
     assert!(matches!(refused, Err(Error::Forbidden(_))));

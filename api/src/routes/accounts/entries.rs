@@ -6,7 +6,7 @@ use poem::http::Uri;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::page::{LIMIT_DEFAULT, Limit, Listed, Page, VersionCursor};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -29,7 +29,7 @@ impl ListEntries {
     #[oai(path = "/api/v1/accounts/:id/entries", method = "get", operation_id = "listEntries")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::TRANSACTIONS_READ")] caller: Caller,
         uri: &Uri,
         /// The account.
         id: Path<Id>,

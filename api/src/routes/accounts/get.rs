@@ -5,7 +5,7 @@ use ledger::AccountId;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -28,7 +28,7 @@ impl GetAccount {
     #[oai(path = "/api/v1/accounts/:id", method = "get", operation_id = "getAccount")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::TRANSACTIONS_READ")] caller: Caller,
         known: KnownTags,
         /// The account.
         id: Path<Id>,

@@ -4,7 +4,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use queue::inspect;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
 use crate::problem::Problem;
@@ -28,7 +28,7 @@ impl GetJob {
     #[oai(path = "/api/v1/jobs/:id", method = "get", operation_id = "getJob")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::JOBS_READ")] caller: Caller,
         known: KnownTags,
         /// The job.
         id: Path<Id>,

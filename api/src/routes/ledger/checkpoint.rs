@@ -4,7 +4,7 @@ use poem_openapi::payload::PlainText;
 use poem_openapi::{ApiResponse, OpenApi};
 
 use super::signed::{BY_CALLER, FOR_A_MOMENT, UNSIGNED, last};
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::found::KnownTags;
 use crate::reply::{Failure, Operation, Refusal, refusals, tag_of};
 use crate::routes::Tag;
@@ -55,7 +55,11 @@ impl GetCheckpoint {
     /// A C2SP tlog-checkpoint, such as `bitnexus.example/main`, `700`, the root in base64, an empty line and a line for each
     /// signature. There is a new one at most a second after a transaction was recorded, and each continues the one before.
     #[oai(path = "/api/v1/ledger/checkpoint", method = "get", operation_id = "getCheckpoint")]
-    async fn call(&self, caller: Caller, known: KnownTags) -> Result<Last, Failure<Self>> {
+    async fn call(
+        &self,
+        #[oai(scope = "needs::LEDGER_READ")] caller: Caller,
+        known: KnownTags,
+    ) -> Result<Last, Failure<Self>> {
         let last = last(&mut *self.0.connection().await?, caller.0.book).await?;
         let tag = tag_of(last.note.as_bytes());
         let (kept, by) = (FOR_A_MOMENT.to_owned(), BY_CALLER.to_owned());

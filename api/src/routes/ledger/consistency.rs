@@ -5,7 +5,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
 use super::signed::{TOO_EARLY, UNSIGNED, damaged, last, not_signed_yet};
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::integer::Integer;
 use crate::found::{Found, KnownTags};
 use crate::problem::Problem;
@@ -30,7 +30,7 @@ impl ProveConsistency {
     #[oai(path = "/api/v1/ledger/proofs/consistency", method = "get", operation_id = "proveConsistency")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_READ")] caller: Caller,
         known: KnownTags,
         /// The count of leaves of the smaller tree.
         old: Query<Integer<1, { i64::MAX }>>,

@@ -5,7 +5,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
 use super::signed::{TOO_EARLY, UNSIGNED, damaged, last, not_signed_yet};
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::integer::Integer;
 use crate::found::{Found, KnownTags};
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ impl ProveInclusion {
     #[oai(path = "/api/v1/ledger/proofs/inclusion", method = "get", operation_id = "proveInclusion")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_READ")] caller: Caller,
         known: KnownTags,
         /// The place of the leaf, from 0: the `seq` of its transaction.
         index: Query<Integer<0, { i64::MAX }>>,

@@ -6,7 +6,7 @@ use poem_openapi::param::Path;
 
 use super::receipt::{UNRECORDED, may_see, not_recorded};
 use super::signed::Immutable;
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::reply::{Failure, Operation, Refusal, refusals};
 use crate::routes::Tag;
@@ -27,7 +27,7 @@ impl GetLeaf {
     #[oai(path = "/api/v1/ledger/receipts/:id/leaf", method = "get", operation_id = "getLeaf")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_READ")] caller: Caller,
         /// The transaction.
         id: Path<Id>,
     ) -> Result<Immutable, Failure<Self>> {

@@ -10,7 +10,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 use sqlx::PgConnection;
 
 use super::signed::{BY_CALLER, FOR_EVER, TOO_EARLY, not_signed_yet};
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::problem::Problem;
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -56,7 +56,7 @@ impl GetReceipt {
     #[oai(path = "/api/v1/ledger/receipts/:id", method = "get", operation_id = "getReceipt")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_READ")] caller: Caller,
         /// The transaction.
         id: Path<Id>,
     ) -> Result<Receipt, Failure<Self>> {

@@ -7,7 +7,7 @@ use poem_openapi::param::Header;
 use poem_openapi::{ApiResponse, OpenApi};
 use serde_json::Value;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::money::MoneyField;
 use crate::body::object::object;
 use crate::body::text::Text;
@@ -81,7 +81,7 @@ impl CreateProduct {
     #[oai(path = "/api/v1/products", method = "post", operation_id = "createProduct")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::PRODUCTS_WRITE")] caller: Caller,
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,

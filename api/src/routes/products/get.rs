@@ -4,7 +4,7 @@ use domain::{ProductId, products};
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -27,7 +27,7 @@ impl GetProduct {
     #[oai(path = "/api/v1/products/:id", method = "get", operation_id = "getProduct")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::PRODUCTS_READ")] caller: Caller,
         known: KnownTags,
         /// The product.
         id: Path<Id>,

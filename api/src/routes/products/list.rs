@@ -6,7 +6,7 @@ use poem::http::Uri;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::{Id, Text};
 use crate::page::{IdCursor, Limit, Listed, Page, page};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -28,7 +28,7 @@ impl ListProducts {
     #[oai(path = "/api/v1/products", method = "get", operation_id = "listProducts")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::PRODUCTS_READ")] caller: Caller,
         uri: &Uri,
         /// Only those of this user.
         owner_id: Query<Option<Id>>,

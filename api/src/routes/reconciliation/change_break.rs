@@ -5,7 +5,7 @@ use poem_openapi::param::Path;
 use poem_openapi::{ApiResponse, OpenApi};
 use sqlx::Connection;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::object::object;
 use crate::body::text::{Id, Text};
 use crate::body::{Body, Shape};
@@ -18,7 +18,7 @@ pub(crate) struct ChangeBreak(pub(crate) State);
 
 impl Operation for ChangeBreak {
     const REFUSALS: &'static [&'static [Refusal]] =
-        &[refusals::SIGNED_IN, refusals::BY_ROLE, refusals::ONE, refusals::BODY, refusals::ANY];
+        &[refusals::SIGNED_IN, refusals::ONE, refusals::BODY, refusals::ANY];
 }
 
 object! {
@@ -52,7 +52,7 @@ impl ChangeBreak {
     #[oai(path = "/api/v1/ledger/breaks/:id", method = "patch", operation_id = "changeBreak")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         /// The break.
         id: Path<Id>,
         body: Body<BreakChangeRequest>,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::object::object;
 use crate::body::{Body, Shape};
 use crate::idempotency::{IdempotencyKey, repeatable};
@@ -21,7 +21,7 @@ pub(crate) struct CreateReconciliation(pub(crate) State);
 
 impl Operation for CreateReconciliation {
     const REFUSALS: &'static [&'static [Refusal]] =
-        &[refusals::SIGNED_IN, refusals::BY_ROLE, refusals::BODY, refusals::IDEMPOTENT, refusals::ANY];
+        &[refusals::SIGNED_IN, refusals::BODY, refusals::IDEMPOTENT, refusals::ANY];
 }
 
 object! {
@@ -79,7 +79,7 @@ impl CreateReconciliation {
     #[oai(path = "/api/v1/ledger/reconciliations", method = "post", operation_id = "createReconciliation")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,

@@ -4,7 +4,7 @@ use domain::reconciliation::runs;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -16,7 +16,7 @@ pub(crate) struct GetReconciliation(pub(crate) State);
 
 impl Operation for GetReconciliation {
     const REFUSALS: &'static [&'static [Refusal]] =
-        &[refusals::SIGNED_IN, refusals::BY_ROLE, refusals::PARAMETERS, refusals::ONE, refusals::ANY];
+        &[refusals::SIGNED_IN, refusals::PARAMETERS, refusals::ONE, refusals::ANY];
 }
 
 #[OpenApi(tag = "Tag::Reconciliation")]
@@ -28,7 +28,7 @@ impl GetReconciliation {
     #[oai(path = "/api/v1/ledger/reconciliations/:id", method = "get", operation_id = "getReconciliation")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         known: KnownTags,
         /// The reconciliation.
         id: Path<Id>,

@@ -4,7 +4,7 @@ use domain::reconciliation::breaks;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -16,7 +16,7 @@ pub(crate) struct GetBreak(pub(crate) State);
 
 impl Operation for GetBreak {
     const REFUSALS: &'static [&'static [Refusal]] =
-        &[refusals::SIGNED_IN, refusals::BY_ROLE, refusals::PARAMETERS, refusals::ONE, refusals::ANY];
+        &[refusals::SIGNED_IN, refusals::PARAMETERS, refusals::ONE, refusals::ANY];
 }
 
 #[OpenApi(tag = "Tag::Reconciliation")]
@@ -27,7 +27,7 @@ impl GetBreak {
     #[oai(path = "/api/v1/ledger/breaks/:id", method = "get", operation_id = "getBreak")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         known: KnownTags,
         /// The break.
         id: Path<Id>,

@@ -7,7 +7,7 @@ use poem::http::StatusCode;
 use poem_openapi::param::Query;
 use poem_openapi::{ApiResponse, OpenApi};
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::csv::Csv;
 use crate::body::day::Day;
 use crate::body::integer::Integer;
@@ -24,7 +24,6 @@ pub(crate) struct ImportStatement(pub(crate) State);
 impl Operation for ImportStatement {
     const REFUSALS: &'static [&'static [Refusal]] = &[
         refusals::SIGNED_IN,
-        refusals::BY_ROLE,
         refusals::PARAMETERS,
         &[
             Refusal { status: 415, code: "unsupported_media_type", when: "The body is not declared as text/csv." },
@@ -59,7 +58,7 @@ impl ImportStatement {
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         /// What people call it.
         name: Query<Text<1, 200>>,
         /// The account that it is about.

@@ -7,7 +7,7 @@ use poem::http::Uri;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::page::{IdCursor, Limit, Listed, Page, page};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -18,8 +18,7 @@ use crate::views::reconciliation::{BreakState, BreakView, ClassName, SeverityNam
 pub(crate) struct ListBreaks(pub(crate) State);
 
 impl Operation for ListBreaks {
-    const REFUSALS: &'static [&'static [Refusal]] =
-        &[refusals::SIGNED_IN, refusals::BY_ROLE, refusals::PARAMETERS, refusals::ANY];
+    const REFUSALS: &'static [&'static [Refusal]] = &[refusals::SIGNED_IN, refusals::PARAMETERS, refusals::ANY];
 }
 
 #[OpenApi(tag = "Tag::Reconciliation")]
@@ -31,7 +30,7 @@ impl ListBreaks {
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         uri: &Uri,
         /// Only those of this check.
         class: Query<Option<ClassName>>,

@@ -5,7 +5,7 @@ use poem::http::Uri;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::page::{IdCursor, Limit, Listed, Page, page};
 use crate::reply::{Failure, Operation, Refusal, refusals};
 use crate::routes::Tag;
@@ -15,8 +15,7 @@ use crate::views::reconciliation::StatementView;
 pub(crate) struct ListStatements(pub(crate) State);
 
 impl Operation for ListStatements {
-    const REFUSALS: &'static [&'static [Refusal]] =
-        &[refusals::SIGNED_IN, refusals::BY_ROLE, refusals::PARAMETERS, refusals::ANY];
+    const REFUSALS: &'static [&'static [Refusal]] = &[refusals::SIGNED_IN, refusals::PARAMETERS, refusals::ANY];
 }
 
 #[OpenApi(tag = "Tag::Reconciliation")]
@@ -27,7 +26,7 @@ impl ListStatements {
     #[oai(path = "/api/v1/ledger/statements", method = "get", operation_id = "listStatements")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         uri: &Uri,
         /// The `next_cursor` of the page before.
         after: Query<Option<IdCursor>>,

@@ -10,7 +10,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::reply::{Failure, Operation, Refusal, refusals};
 use crate::routes::Tag;
@@ -28,7 +28,7 @@ pub(crate) struct GetReport(pub(crate) State);
 
 impl Operation for GetReport {
     const REFUSALS: &'static [&'static [Refusal]] =
-        &[refusals::SIGNED_IN, refusals::BY_ROLE, refusals::PARAMETERS, refusals::ONE, refusals::ANY];
+        &[refusals::SIGNED_IN, refusals::PARAMETERS, refusals::ONE, refusals::ANY];
 }
 
 #[derive(ApiResponse)]
@@ -51,7 +51,7 @@ impl GetReport {
     #[oai(path = "/api/v1/ledger/reconciliations/:id/report", method = "get", operation_id = "getReconciliationReport")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::LEDGER_ADMIN")] caller: Caller,
         /// The reconciliation.
         id: Path<Id>,
     ) -> Result<Response, Failure<Self>> {

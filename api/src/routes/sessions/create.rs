@@ -76,7 +76,7 @@ impl CreateSession {
         let found = found.filter(|_| fits).ok_or_else(refused)?;
         let mut connection = self.0.connection().await?;
         let new = sessions::begin(&mut connection, found.shard, found.user_id).await?;
-        let itself = Principal { user_id: found.user_id, role: Role::User, book: Book::MAIN };
+        let itself = Principal::of(found.user_id, Role::User, Book::MAIN);
         let user = accounts::find(&mut connection, &itself, found.user_id).await?;
         let (token, expires_at) = (new.token.reveal().to_owned(), new.expires_at);
         Ok(Response::Created(Reply::of(&Session { token, expires_at, user: UserView::from(&user) })))

@@ -11,7 +11,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 
 use super::answer::{self, Decided};
 use super::new::NewTransaction;
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::Body;
 use crate::edge::Trace;
 use crate::idempotency::{IdempotencyKey, repeatable};
@@ -94,7 +94,7 @@ impl CreateTransaction {
     #[oai(path = "/api/v1/transactions", method = "post", operation_id = "createTransaction")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::TRANSACTIONS_WRITE")] caller: Caller,
         trace: Trace,
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]

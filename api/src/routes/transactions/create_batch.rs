@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Decided, Refused};
 use super::new::NewTransaction;
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::choice::choice;
 use crate::body::list::List;
 use crate::body::object::object;
@@ -131,7 +131,7 @@ impl CreateTransactionBatch {
     #[oai(path = "/api/v1/transactions/batch", method = "post", operation_id = "createTransactionBatch")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::TRANSACTIONS_WRITE")] caller: Caller,
         trace: Trace,
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]

@@ -6,7 +6,7 @@ use poem::http::Uri;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::{Id, Text};
 use crate::page::{IdCursor, Limit, Listed, Page, page};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -34,7 +34,7 @@ impl ListTransactions {
     #[expect(clippy::too_many_arguments, reason = "each parameter of the operation is one argument")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::TRANSACTIONS_READ")] caller: Caller,
         uri: &Uri,
         /// Only those that debit or credit this account.
         account: Query<Option<Id>>,

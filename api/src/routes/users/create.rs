@@ -8,7 +8,7 @@ use poem_openapi::param::Header;
 use poem_openapi::{ApiResponse, OpenApi};
 use serde_json::Value;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::list::List;
 use crate::body::money::CurrencyCode;
 use crate::body::object::object;
@@ -26,7 +26,6 @@ pub(crate) struct CreateUser(pub(crate) State);
 impl Operation for CreateUser {
     const REFUSALS: &'static [&'static [Refusal]] = &[
         refusals::SIGNED_IN,
-        refusals::BY_ROLE,
         refusals::BODY,
         refusals::IDEMPOTENT,
         &[Refusal { status: 409, code: "email_taken", when: "Another user, `existing_id`, has this address." }],
@@ -79,13 +78,12 @@ impl CreateUser {
     #[oai(path = "/api/v1/users", method = "post", operation_id = "createUser")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::USERS_ADMIN")] caller: Caller,
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
         body: Body<NewUser>,
     ) -> Result<Response, Failure<Self>> {
-        caller.must_be(domain::Role::Admin)?;
         let new = self.checked(body.value).await?;
         let repeatable = repeatable(key.0, "POST /api/v1/users", body.fingerprint, kept);
         let Caller(principal) = caller;

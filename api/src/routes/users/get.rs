@@ -4,7 +4,7 @@ use domain::{UserId, accounts};
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -27,7 +27,7 @@ impl GetUser {
     #[oai(path = "/api/v1/users/:id", method = "get", operation_id = "getUser")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::USERS_READ")] caller: Caller,
         known: KnownTags,
         /// The user.
         id: Path<Id>,

@@ -5,7 +5,7 @@ use poem::http::Uri;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, needs};
 use crate::body::text::Text;
 use crate::page::{IdCursor, Limit, Listed, Page, page};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -27,7 +27,7 @@ impl ListUsers {
     #[oai(path = "/api/v1/users", method = "get", operation_id = "listUsers")]
     async fn call(
         &self,
-        caller: Caller,
+        #[oai(scope = "needs::USERS_READ")] caller: Caller,
         uri: &Uri,
         /// Only the user with this address, without regard to case.
         email: Query<Option<Text<1, 254>>>,

@@ -27,7 +27,7 @@ pub(super) struct BreaksArgs {
 
 /// Whoever has the database's address may see what an operator sees.
 pub(super) fn operator() -> Principal {
-    Principal { user_id: UserId(Uuid::nil()), role: Role::Operator, book: Book::MAIN }
+    Principal::of(UserId(Uuid::nil()), Role::Operator, Book::MAIN)
 }
 
 /// Prints all of them, page by page.

@@ -1,0 +1,44 @@
+//! The answer to a request whose work goes on: the job to follow.
+
+use poem_openapi::{ApiResponse, Object};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::reply::Reply;
+
+/// After so many seconds it is worth looking at the job.
+const LOOK_AFTER: u32 = 1;
+
+/// Work that was accepted.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct AcceptedJob {
+    /// The job that does it.
+    pub job_id: Uuid,
+}
+
+/// The answer that names the job.
+#[derive(ApiResponse)]
+pub(crate) enum Accepted {
+    /// A job does it; follow it at `Location`.
+    #[oai(status = 202)]
+    Job(
+        Reply<AcceptedJob>,
+        /// The job.
+        #[oai(header = "Location")]
+        String,
+        /// Seconds after which to look at it.
+        #[oai(header = "Retry-After")]
+        u32,
+        /// `true` when this answers an earlier request of the same key.
+        #[oai(header = "Idempotency-Replayed")]
+        Option<bool>,
+    ),
+}
+
+impl Accepted {
+    /// Names the job; `replayed` when an earlier request enqueued it.
+    pub(crate) fn of(job_id: Uuid, replayed: bool) -> Accepted {
+        let location = format!("/api/v1/jobs/{job_id}");
+        Accepted::Job(Reply::of(&AcceptedJob { job_id }), location, LOOK_AFTER, replayed.then_some(true))
+    }
+}
