@@ -127,21 +127,8 @@ freed_queues as (
      where control.shard = $1 and control.queue = freed.queue
 ),
 freed_keys as (
-    -- In one order everywhere, so that no two statements wait for each other.
-    update queue.limit_key as limited
-       set running = limited.running - freed.jobs
-      from (
-           select $1::smallint as shard, limit_name, limit_key, count(*)::integer as jobs
-             from left_off
-            where frees_key
-            group by limit_name, limit_key
-            order by limit_name, limit_key
-           ) as freed
-     where limited.shard = any (array[freed.shard])
-       and limited.name >= freed.limit_name
-       and limited.name <= freed.limit_name
-       and limited.key >= freed.limit_key
-       and limited.key <= freed.limit_key
+    insert into queue.limit_free (shard, name, key, jobs)
+    select $1, limit_name, limit_key, count(*) from left_off where frees_key group by limit_name, limit_key
 )
 select array(select id from left_off) as "settled!", array(select settled_claim from left_off) as "claimed!",
        exists (select from left_off where held > 0) as "has_freed!",

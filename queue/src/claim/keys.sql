@@ -42,7 +42,7 @@ select found.number as "number!", found.queue as "queue!", found.limit_name as "
        case when rule.name is null then 0
             -- A limit of the rate alone; greatest() would take its null for nothing.
             when rule.running_max is null then 2147483647
-            else greatest(rule.running_max - coalesce(state.running, 0), 0) end as "room!",
+            else greatest(rule.running_max - coalesce(state.running - given_back.jobs, 0), 0) end as "room!",
        case when rule.rate_per_s is not null and state.tokens is not null
             then greatest(
                      -- The first job needs as many as it weighs: looking earlier would find too few, and not look again.
@@ -58,6 +58,11 @@ select found.number as "number!", found.queue as "queue!", found.limit_name as "
              where one.shard = $1 and one.name = found.limit_name and one.key = found.limit_key
             offset 0
        ) as state on true
+  left join lateral (
+            select coalesce(sum(free.jobs), 0)::integer as jobs
+              from queue.limit_free as free
+             where free.shard = $1 and free.name = found.limit_name and free.key = found.limit_key
+       ) as given_back on true
   left join lateral (
             select one.weight
               from queue.job as one

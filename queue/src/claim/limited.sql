@@ -23,9 +23,7 @@ asked as materialized (
 ),
 locked as materialized (
     -- Who holds a key's row decides about its room; a key that somebody else is at is left to them.
-    select asked.queue, asked.share, state.*, rule.rate_per_s, rule.burst,
-           -- None for a limit of the rate alone; greatest() would take its null for nothing.
-           case when rule.running_max is not null then greatest(rule.running_max - state.running, 0) end as room,
+    select asked.queue, asked.share, state.*, rule.running_max, rule.rate_per_s, rule.burst,
            least(
                rule.burst,
                coalesce(state.tokens, rule.burst)
@@ -40,23 +38,47 @@ locked as materialized (
            ) as state
      cross join lateral (select * from queue.limit_rule as rule where rule.name = asked.name) as rule
 ),
+folded as (
+    -- What was given back is taken off once: only by who holds the key's row, and only what the deletion itself finds.
+    delete from queue.limit_free
+     where ctid = any (array(
+               select free.place
+                 from locked
+                cross join lateral (
+                          select one.ctid as place
+                            from queue.limit_free as one
+                           where one.shard = $1 and one.name = locked.name and one.key = locked.key
+                       ) as free
+           ))
+    returning name, key, jobs
+),
+freed as materialized (
+    select name, key, sum(jobs)::integer as jobs from folded group by name, key
+),
+open as materialized (
+    select locked.*, coalesce(freed.jobs, 0) as freed,
+           -- None for a limit of the rate alone; greatest() would take its null for nothing.
+           case when running_max is not null then greatest(running_max - running + coalesce(freed.jobs, 0), 0) end as room
+      from locked
+      left join freed on freed.name = locked.name and freed.key = locked.key
+),
 first as (
-    select locked.queue, locked.name, locked.key, locked.rate_per_s, locked.tokens_now, job.place,
-           least(job.weight, locked.burst) as cost,
-           sum(least(job.weight, locked.burst)) over (
-               partition by locked.name, locked.key
+    select open.queue, open.name, open.key, open.rate_per_s, open.tokens_now, job.place,
+           least(job.weight, open.burst) as cost,
+           sum(least(job.weight, open.burst)) over (
+               partition by open.name, open.key
                    order by job.priority, job.run_at, job.place
            ) as spent,
-           row_number() over (partition by locked.queue order by job.priority, job.run_at, job.place) as number
-      from locked
+           row_number() over (partition by open.queue order by job.priority, job.run_at, job.place) as number
+      from open
      cross join lateral (
                select one.ctid as place, one.weight, one.priority, one.run_at
                  from queue.job as one
-                where one.shard = $1 and one.queue = locked.queue and one.state = 3 and one.waits_for = 0
+                where one.shard = $1 and one.queue = open.queue and one.state = 3 and one.waits_for = 0
                   and one.owner is null
-                  and one.limit_name = locked.name and one.limit_key = locked.key
+                  and one.limit_name = open.name and one.limit_key = open.key
                 order by one.priority, one.run_at
-                limit least(locked.share, locked.room)
+                limit least(open.share, open.room)
                   for update skip locked
            ) as job
 ),
@@ -81,13 +103,17 @@ claimed as (
 ),
 taken as (
     update queue.limit_key as state
-       set running = state.running + used.jobs,
-           tokens = used.tokens,
-           refilled_at = clock_timestamp()
+       set running = state.running + coalesce(used.jobs, 0) - used.freed,
+           tokens = case when used.jobs is null then state.tokens else used.tokens end,
+           refilled_at = case when used.jobs is null then state.refilled_at else clock_timestamp() end
       from (
-           select $1::smallint as shard, name, key, count(*)::integer as jobs, min(tokens_now) - sum(cost) as tokens
-             from picked
-            group by name, key
+           select $1::smallint as shard, open.name, open.key, open.freed, now.jobs, open.tokens_now - now.spent as tokens
+             from open
+             left join (
+                      select name, key, count(*)::integer as jobs, sum(cost) as spent from picked group by name, key
+                  ) as now
+               on now.name = open.name and now.key = open.key
+            where now.jobs is not null or open.freed > 0
            ) as used
      where state.shard = any (array[used.shard])
        and state.name >= used.name

@@ -54,16 +54,7 @@ counted as (
 ),
 freed_keys as (
     -- A job of a sequence holds its place while it waits for its next attempt; no other holds one while it does not run.
-    update queue.limit_key as limited
-       set running = limited.running - freed.jobs
-      from (
-           select limit_name, limit_key, count(*)::integer as jobs
-             from ended
-            where is_sequence and held >= 2
-            group by limit_name, limit_key
-            -- In one order everywhere, so that no two statements wait for each other.
-            order by limit_name, limit_key
-           ) as freed
-     where limited.shard = $1 and limited.name = freed.limit_name and limited.key = freed.limit_key
+    insert into queue.limit_free (shard, name, key, jobs)
+    select $1, limit_name, limit_key, count(*) from ended where is_sequence and held >= 2 group by limit_name, limit_key
 )
 select (select count(*) from asked) as "asked!", (select count(*) from ended) as "ended!"

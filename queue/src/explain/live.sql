@@ -7,7 +7,7 @@ select case when job.owner is null then job.state else 2::smallint end as "state
        control.running as "queue_running?", control.running_max as "queue_running_max?",
        pause.paused_at as "kind_paused_at?", pause.paused_by as "kind_paused_by?",
        rule.name as "rule_name?", rule.running_max as "rule_running_max?", rule.burst as "burst?", rule.rate_per_s as "rate_per_s?",
-       coalesce(taken.running, 0) as "key_running!",
+       coalesce(taken.running - given_back.jobs, 0) as "key_running!",
        least(
            rule.burst,
            coalesce(taken.tokens, rule.burst)
@@ -33,6 +33,11 @@ select case when job.owner is null then job.state else 2::smallint end as "state
   left join queue.kind_pause as pause on pause.shard = $1 and pause.kind = job.kind
   left join queue.limit_rule as rule on rule.name = job.limit_name
   left join queue.limit_key as taken on taken.shard = $1 and taken.name = job.limit_name and taken.key = job.limit_key
+  left join lateral (
+            select coalesce(sum(jobs), 0)::integer as jobs
+              from queue.limit_free
+             where shard = $1 and name = job.limit_name and key = job.limit_key
+       ) as given_back on true
   left join queue.process as process on process.shard = $1 and process.id = job.owner
   left join lateral (
             select one.id

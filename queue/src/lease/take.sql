@@ -89,20 +89,8 @@ freed_queues as (
      where control.shard = $1 and control.queue = freed.queue
 ),
 freed_keys as (
-    update queue.limit_key as limited
-       set running = limited.running - freed.jobs
-      from (
-           select $1::smallint as shard, limit_name, limit_key, count(*)::integer as jobs
-             from left_off
-            where frees_key
-            group by limit_name, limit_key
-            order by limit_name, limit_key
-           ) as freed
-     where limited.shard = any (array[freed.shard])
-       and limited.name >= freed.limit_name
-       and limited.name <= freed.limit_name
-       and limited.key >= freed.limit_key
-       and limited.key <= freed.limit_key
+    insert into queue.limit_free (shard, name, key, jobs)
+    select $1, limit_name, limit_key, count(*) from left_off where frees_key group by limit_name, limit_key
 ),
 woken as (
     -- Within the transaction, unlike everywhere else: this is rare.

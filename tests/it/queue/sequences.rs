@@ -6,7 +6,7 @@ use queue::inspect::JobState;
 use queue::lease;
 use sqlx::PgPool;
 
-use super::limits::{at_once, database, finish, spanned, start};
+use super::limits::{HELD, at_once, database, finish, spanned, start};
 use super::support::{Act, Seen, Worker, count, enqueue, find, reaches, told};
 
 /// The runs of all jobs, in the order of their beginning.
@@ -72,7 +72,7 @@ async fn a_rescued_job_keeps_its_place() {
     assert_eq!(dead.next().await.name, "a");
     let mut heir = start(&pool, |_| {}).await;
     lease::release(&mut pool.acquire().await.unwrap(), 0, dead.process).await.unwrap();
-    assert_eq!(count(&pool, "select sum(running) from queue.limit_key").await, 1, "its place is still its own");
+    assert_eq!(count(&pool, HELD).await, 1, "its place is still its own");
     assert_eq!(heir.next().await, Seen { name: "a".to_owned(), attempt: 1 });
     assert!(!heir.has_more());
     dead.abandon();
