@@ -31,9 +31,14 @@ async fn fold(conn: &mut PgConnection, shard: i16) -> sqlx::Result<i64> {
         folded as (
             delete from queue.limit_free
              where ctid = any (array(
-                       select one.ctid
+                       select free.place
                          from locked
-                         join queue.limit_free as one on one.shard = $1 and one.name = locked.name and one.key = locked.key
+                        cross join lateral (
+                                  select one.ctid as place
+                                    from queue.limit_free as one
+                                   where one.shard = $1 and one.name = locked.name and one.key = locked.key
+                                  offset 0
+                              ) as free
                    ))
             returning name, key, jobs
         ),

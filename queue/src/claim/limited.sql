@@ -48,6 +48,7 @@ folded as (
                           select one.ctid as place
                             from queue.limit_free as one
                            where one.shard = $1 and one.name = locked.name and one.key = locked.key
+                          offset 0
                        ) as free
            ))
     returning name, key, jobs
@@ -114,6 +115,7 @@ taken as (
                   ) as now
                on now.name = open.name and now.key = open.key
             where now.jobs is not null or open.freed > 0
+           offset 0
            ) as used
      where state.shard = any (array[used.shard])
        and state.name >= used.name
