@@ -264,3 +264,22 @@ async fn a_job_of_a_flow_takes_a_place_once_it_is_unblocked() {
     assert!(at_once(&pool, true).await <= 2);
     assert_eq!(count(&pool, "select count(*) from span").await, 21);
 }
+
+#[tokio::test]
+async fn places_given_back_by_keys_that_nobody_claims_of_are_swept_up() {
+    let pool = database().await;
+    rule(&pool, Some(1), None).await;
+    let jobs: Vec<_> =
+        (0..50).map(|n| spanned(n.to_string(), "k", 0.0, Act::Succeed).limit("few", format!("k{n}"))).collect();
+    enqueue(&pool, &jobs).await;
+    let worker = start(&pool, |_| {}).await;
+    waits_for(|| async { (count(&pool, "select count(*) from queue.job").await == 0).then_some(()) }).await;
+    assert_eq!(count(&pool, "select sum(jobs) from queue.limit_free").await, 50);
+    // A lost lease is cleared up at once, and the sweep goes with it.
+    let lost = "insert into queue.process (id, pid, host, queues, started_at, heartbeat_at, expires_at)
+                values (gen_random_uuid(), 1, 'h', '{}', now(), now(), now() - '1 hour'::interval)";
+    sqlx::query(lost).execute(&pool).await.unwrap();
+    waits_for(|| async { (count(&pool, "select count(*) from queue.limit_free").await == 0).then_some(()) }).await;
+    assert_eq!(count(&pool, "select sum(running) from queue.limit_key").await, 0);
+    finish(&pool, vec![worker]).await;
+}
