@@ -7,7 +7,8 @@
 //! quick, and otherwise as often as takes a twentieth of the time.
 //!
 //! Priorities are strict, so that work of a low one would never begin while there is enough of a higher one. Against
-//! that, one claim in [`AGED_EVERY`] first takes what has been due for longer than [`AGE`], the lowest priority first.
+//! that, one claim in [`AGED_EVERY`] first takes what has been due for longer than [`AGE`], the lowest priority first. That
+//! goes on where claims of each priority have got to, too.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -53,8 +54,9 @@ impl Cursor {
     /// What the next claim should look through, in this order; whether that is everything. `db_now` is about what time it
     /// is in the database, once that is known.
     pub(crate) fn ranges(&mut self, now: Instant, db_now: Option<DateTime<Utc>>) -> (Vec<Range>, bool) {
-        let mut ranges = self.aged(db_now);
-        if self.next_whole.is_none_or(|next| now >= next) {
+        let is_whole = self.next_whole.is_none_or(|next| now >= next);
+        let mut ranges = self.aged(db_now, is_whole);
+        if is_whole {
             ranges.push(whole());
             return (ranges, true);
         }
@@ -69,12 +71,14 @@ impl Cursor {
     }
 
     /// What has waited for long, if it is its turn.
-    fn aged(&mut self, db_now: Option<DateTime<Utc>>) -> Vec<Range> {
+    fn aged(&mut self, db_now: Option<DateTime<Utc>>, is_whole: bool) -> Vec<Range> {
         self.claims += 1;
         let Some(db_now) = db_now.filter(|_| self.claims >= AGED_EVERY) else { return Vec::new() };
         self.claims = 0;
-        let aged = |priority| Range { last_time: db_now - AGE, ..whole_of(priority, priority) };
-        (1..=PRIORITY_LAST).rev().map(aged).collect()
+        let last_time = db_now - AGE;
+        let reached = |priority| self.reached.get(&priority).copied().filter(|_| !is_whole).unwrap_or_else(beginning);
+        let aged = |priority| Range { after_time: reached(priority), last_time, ..whole_of(priority, priority) };
+        (1..=PRIORITY_LAST).rev().map(aged).filter(|range| range.after_time < last_time).collect()
     }
 
     /// When the next look from the beginning is due, if that is not now.
@@ -176,6 +180,22 @@ mod tests {
         assert_eq!(aged.len(), 2);
         assert_eq!(priorities(&aged[0][..2]), [(99, 99), (98, 98)]);
         assert_eq!((aged[0][0].last_time, aged[0].last()), (db_now - AGE, Some(&whole())));
+    }
+
+    #[test]
+    fn after_a_slow_look_what_has_waited_for_long_is_not_looked_for_from_the_beginning() {
+        let (mut cursor, now) = (Cursor::default(), Instant::now());
+        let slow = QUICK + 2 * QUICK_EACH + Duration::from_millis(100);
+        let db_now = DateTime::from_timestamp(100, 0).unwrap();
+        let last_time = db_now - AGE;
+        for (reached, expected) in [(7, Some(job(50, 7).run_at)), (40, None)] {
+            cursor.claimed([job(50, reached), job(99, 3)].iter(), Some((now, slow)));
+            let looks = (0..AGED_EVERY).map(|_| cursor.ranges(now, Some(db_now)).0).max_by_key(Vec::len).unwrap();
+            let aged: Vec<_> = looks.iter().filter(|range| range.last_time == last_time).collect();
+            assert_eq!(aged.iter().find(|range| range.last_priority == 50).map(|range| range.after_time), expected);
+            let of_another = aged.iter().find(|range| range.last_priority == 49).map(|range| range.after_time);
+            assert_eq!(of_another, Some(beginning()));
+        }
     }
 
     #[test]

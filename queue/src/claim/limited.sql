@@ -13,8 +13,9 @@ limited as materialized (
        for no key update
 ),
 asked as materialized (
-    select given.*
-      from unnest($3::text[], $4::text[], $5::text[], $6::integer[]) as given(queue, name, key, share)
+    -- By its place a key, and a queue by that of its first key, are compared more cheaply than by their texts.
+    select given.*, array_position($3, given.queue) as lane
+      from unnest($3::text[], $4::text[], $5::text[], $6::integer[]) with ordinality as given(queue, name, key, share, place)
      where exists (select from lease)
        and not exists (
                select from queue.queue_control as control
@@ -23,7 +24,7 @@ asked as materialized (
 ),
 locked as materialized (
     -- Who holds a key's row decides about its room; a key that somebody else is at is left to them.
-    select asked.queue, asked.share, state.*, rule.running_max, rule.rate_per_s, rule.burst,
+    select asked.place, asked.lane, asked.queue, asked.share, state.*, rule.running_max, rule.rate_per_s, rule.burst,
            least(
                rule.burst,
                coalesce(state.tokens, rule.burst)
@@ -40,40 +41,36 @@ locked as materialized (
 ),
 folded as (
     -- What was given back is taken off once: only by who holds the key's row, and only what the deletion itself finds.
-    delete from queue.limit_free
-     where ctid = any (array(
-               select free.place
-                 from locked
-                cross join lateral (
-                          select one.ctid as place
-                            from queue.limit_free as one
-                           where one.shard = $1 and one.name = locked.name and one.key = locked.key
-                          offset 0
-                       ) as free
-           ))
-    returning name, key, jobs
+    delete from queue.limit_free as free
+     using (
+           select locked.place, given_back.row
+             from locked
+            cross join lateral (
+                      select one.ctid as row
+                        from queue.limit_free as one
+                       where one.shard = $1 and one.name = locked.name and one.key = locked.key
+                      offset 0
+                  ) as given_back
+           ) as found
+     where free.ctid = found.row
+    returning found.place, free.jobs
 ),
 freed as materialized (
-    select name, key, sum(jobs)::integer as jobs from folded group by name, key
+    select place, sum(jobs)::integer as jobs from folded group by place
 ),
 open as materialized (
     select locked.*, coalesce(freed.jobs, 0) as freed,
            -- None for a limit of the rate alone; greatest() would take its null for nothing.
            case when running_max is not null then greatest(running_max - running + coalesce(freed.jobs, 0), 0) end as room
       from locked
-      left join freed on freed.name = locked.name and freed.key = locked.key
+      left join freed on freed.place = locked.place
 ),
-first as (
-    select open.queue, open.name, open.key, open.rate_per_s, open.tokens_now, job.place,
-           least(job.weight, open.burst) as cost,
-           sum(least(job.weight, open.burst)) over (
-               partition by open.name, open.key
-                   order by job.priority, job.run_at, job.place
-           ) as spent,
-           row_number() over (partition by open.queue order by job.priority, job.run_at, job.place) as number
+first as materialized (
+    select open.place, open.lane, open.queue, open.rate_per_s, open.tokens_now, job.row, job.priority, job.run_at,
+           least(job.weight, open.burst) as cost
       from open
      cross join lateral (
-               select one.ctid as place, one.weight, one.priority, one.run_at
+               select one.ctid as row, one.weight, one.priority, one.run_at
                  from queue.job as one
                 where one.shard = $1 and one.queue = open.queue and one.state = 3 and one.waits_for = 0
                   and one.owner is null
@@ -83,11 +80,25 @@ first as (
                   for update skip locked
            ) as job
 ),
+is_bounded as materialized (
+    -- Only a rate, or a limit of the whole queue, leaves some of them out.
+    select exists (select from limited) or exists (select from open where rate_per_s is not null) as yes
+),
 picked as materialized (
-    select *
+    select place, row, cost
       from first
+     where not (select yes from is_bounded)
+     union all
+    select place, row, cost
+      from (
+           select first.*,
+                  sum(cost) over (partition by place order by priority, run_at, row) as spent,
+                  row_number() over (partition by lane order by priority, run_at, row) as number
+             from first
+            where (select yes from is_bounded)
+           ) as counted
      where (rate_per_s is null or spent <= tokens_now)
-       and number <= coalesce((select room from limited where limited.queue = first.queue), 2147483647)
+       and number <= coalesce((select room from limited where limited.queue = counted.queue), 2147483647)
 ),
 claimed as (
     update queue.job as job
@@ -98,9 +109,14 @@ claimed as (
            on_trial = false,
            held = 2 + case when job.queue = any (array(select queue from limited)) then 1 else 0 end,
            unique_key = case when job.unique_until_started then null else job.unique_key end
-     where job.ctid = any (array(select place from picked))
+      from picked
+     where job.ctid = picked.row
     returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority, job.run_at,
-              job.claimed_at, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload
+              job.claimed_at, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload, picked.place, picked.cost
+),
+begun as materialized (
+    -- What was claimed, which may be less than what was picked: a job may have been changed since this began.
+    select place, count(*)::integer as jobs, sum(cost) as spent from claimed group by place
 ),
 taken as (
     update queue.limit_key as state
@@ -108,20 +124,14 @@ taken as (
            tokens = case when used.jobs is null then state.tokens else used.tokens end,
            refilled_at = case when used.jobs is null then state.refilled_at else clock_timestamp() end
       from (
-           select $1::smallint as shard, open.name, open.key, open.freed, now.jobs, open.tokens_now - now.spent as tokens
+           select $1::smallint as shard, open.name, open.key, open.freed, begun.jobs, open.tokens_now - begun.spent as tokens
              from open
-             left join (
-                      select name, key, count(*)::integer as jobs, sum(cost) as spent from picked group by name, key
-                  ) as now
-               on now.name = open.name and now.key = open.key
-            where now.jobs is not null or open.freed > 0
+             left join begun on begun.place = open.place
+            where begun.jobs is not null or open.freed > 0
            offset 0
            ) as used
-     where state.shard = any (array[used.shard])
-       and state.name >= used.name
-       and state.name <= used.name
-       and state.key >= used.key
-       and state.key <= used.key
+     -- By its key and not by its place: a row that was changed since this began is not found at its new place.
+     where state.shard = any (array[used.shard]) and state.name = used.name and state.key = used.key
 ),
 by_queue as materialized (
     select queue, count(*)::integer as jobs from claimed group by queue
