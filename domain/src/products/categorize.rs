@@ -50,6 +50,27 @@ pub async fn page(conn: &mut PgConnection, book: Book, after: Option<ProductId>)
     Ok(Progress { resume_after: ids.last().filter(|_| is_full).map(|id| ProductId(*id)), changed })
 }
 
+/// The categories that the rules give to products of these names, in their order.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn of_names(conn: &mut PgConnection, names: &[String]) -> sqlx::Result<Vec<Option<i32>>> {
+    sqlx::query_scalar!(
+        "select (
+             select rule.category_id
+             from app.category_rule as rule
+             where position(rule.keyword in upper(candidate.name)) > 0
+             order by rule.rank, rule.id
+             limit 1
+         ) as category_id
+         from unnest($1::text[]) with ordinality as candidate (name, place)
+         order by candidate.place",
+        names,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Sets the category of these products where a rule gives another one than they have.
 async fn apply(conn: &mut PgConnection, book: Book, ids: &[Uuid]) -> sqlx::Result<u64> {
     let done = sqlx::query!(
