@@ -27,7 +27,7 @@ use crate::ids::UserId;
 pub use progress::{Batch, Place, advance, chunk, finish, source, stop};
 pub use read::{Filter, find, findings, list};
 pub use rows::{Applied, Importer};
-pub use sweep::{active, forget_old, forget_uploads};
+pub use sweep::{active, forget_old, forget_uploads, stop_of_user};
 
 /// What a file's rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

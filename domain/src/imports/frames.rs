@@ -181,10 +181,10 @@ mod tests {
         let file = b"a,\"1\n2\",\"x\"\"y\"\r\n\n\r\nb\n\"\r\n\",c\r\nlast";
         let row = |line, bytes: &[u8], place| (line, Some(bytes.to_vec()), place);
         let wanted = vec![
-            row(1, b"a,\"1\n2\",\"x\"\"y\"", 17),
-            row(5, b"b", 22),
-            row(6, b"\"\r\n\",c", 30),
-            row(8, b"last", 34),
+            row(1, b"a,\"1\n2\",\"x\"\"y\"", 16),
+            row(5, b"b", 21),
+            row(6, b"\"\r\n\",c", 29),
+            row(8, b"last", 33),
         ];
         for size in 1..=file.len() {
             assert_eq!(rows(Format::Csv, file, size), wanted, "{size}");
