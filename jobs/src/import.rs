@@ -8,7 +8,7 @@ use domain::imports::frames::{Frame, Frames};
 use domain::imports::header::Start;
 use domain::imports::upload::{self, Complete, Upload};
 use domain::imports::{self, Batch, Importer, Kind, Place, Source, Tally};
-use domain::{Error, Principal};
+use domain::{Error, Principal, audit};
 use queue::{Job, JobContext, JobError, NewJob, Notifier};
 use serde::Serialize;
 use sqlx::PgPool;
@@ -66,6 +66,10 @@ pub async fn submit(
         return Ok(Submitted::Replayed(kept));
     }
     upload::complete(&mut tx, upload, file).await?;
+    if kind == Kind::Users {
+        let detail = serde_json::json!({ "bytes": file.bytes });
+        audit::record(&mut tx, principal, "user.import", &upload.id.to_string(), detail).await?;
+    }
     let shard = principal.book.shard;
     let (job, queue) = match kind {
         Kind::Users => (NewJob::of(&ImportUsers { shard }), ImportUsers::QUEUE),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::accounts::statistics;
-use domain::{Error, Principal, Role, UserId};
+use domain::{Error, Principal, Role, UserId, audit};
 use futures::{StreamExt, stream};
 use ledger::Book;
 use queue::{Job, JobContext, JobError, NewJob, Notifier, Priority};
@@ -99,6 +99,8 @@ pub async fn submit(
     let job = NewJob::of(&ProcessUsers { shard, book_id, operation }).expect("the payload is plain data");
     let job = job.actor(principal.user_id.to_string());
     let asked = Asked { job_id: job.id };
+    let detail = serde_json::json!({ "operation": operation });
+    audit::record(&mut tx, principal, "user.process", &asked.job_id.to_string(), detail).await?;
     queue::enqueue(&mut tx, &[job]).await.map_err(crate::record_transaction::enqueue_error)?;
     submitted::finish(&mut tx, principal, repeatable, &asked).await?;
     tx.commit().await?;

@@ -14,9 +14,16 @@ pub struct SweepImports {
     shard: i16,
 }
 
+impl SweepImports {
+    /// The sweep of a shard.
+    pub fn of(shard: i16) -> SweepImports {
+        SweepImports { shard }
+    }
+}
+
 /// Every ten minutes.
 pub(crate) fn schedule() -> Schedule {
-    let sweep = Schedule::of("imports.sweep", &SweepImports { shard: 0 }, "*/10 * * * *");
+    let sweep = Schedule::of("imports.sweep", &SweepImports::of(0), "*/10 * * * *");
     sweep.expect("the spec is cron").overlap(Overlap::Skip)
 }
 
@@ -42,7 +49,5 @@ impl Job for SweepImports {
 /// Whether the import's job has ended for good: one among the dead letters may live again, and then goes on where it was.
 async fn has_ended(conn: &mut PgConnection, shard: i16, job: Uuid) -> sqlx::Result<bool> {
     let job = inspect::find(conn, shard, job).await?;
-    Ok(job.is_none_or(|job| {
-        matches!(job.state, JobState::Succeeded | JobState::Discarded | JobState::Cancelled)
-    }))
+    Ok(job.is_none_or(|job| matches!(job.state, JobState::Succeeded | JobState::Discarded | JobState::Cancelled)))
 }

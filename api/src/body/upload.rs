@@ -119,7 +119,8 @@ impl<'a> ApiExtractor<'a> for Upload {
         let given = request.header(header::CONTENT_TYPE).unwrap_or_default();
         let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let Some((_, format, _)) = MEDIA.iter().find(|(media, ..)| *media == given) else {
-            let detail = "The body must be text/csv or application/x-ndjson in UTF-8, and its Content-Type must say which.";
+            let detail =
+                "The body must be text/csv or application/x-ndjson in UTF-8, and its Content-Type must say which.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
         };
         let limits = Context::from(request).state.limits.clone();

@@ -23,11 +23,7 @@ struct Candidate {
 }
 
 /// Creates the products of a batch; the outcomes are in the order of the rows.
-pub(super) async fn write(
-    conn: &mut PgConnection,
-    source: &Source,
-    rows: Vec<Fields>,
-) -> sqlx::Result<Vec<Outcome>> {
+pub(super) async fn write(conn: &mut PgConnection, source: &Source, rows: Vec<Fields>) -> sqlx::Result<Vec<Outcome>> {
     let categories = categories(conn, &rows).await?;
     let (mut outcomes, mut candidates) = (Vec::with_capacity(rows.len()), Vec::new());
     for (place, mut row) in rows.into_iter().enumerate() {
@@ -99,8 +95,7 @@ async fn categories(conn: &mut PgConnection, rows: &[Fields]) -> sqlx::Result<Ha
 
 /// Gives those without a category the one that a rule finds.
 async fn by_rule(conn: &mut PgConnection, candidates: &mut [Candidate]) -> sqlx::Result<()> {
-    let open: Vec<&mut Candidate> =
-        candidates.iter_mut().filter(|candidate| candidate.category.is_none()).collect();
+    let open: Vec<&mut Candidate> = candidates.iter_mut().filter(|candidate| candidate.category.is_none()).collect();
     let names: Vec<String> = open.iter().map(|candidate| candidate.product.name.clone()).collect();
     let found = categorize::of_names(conn, &names).await?;
     for (candidate, category) in open.into_iter().zip(found) {
@@ -110,11 +105,7 @@ async fn by_rule(conn: &mut PgConnection, candidates: &mut [Candidate]) -> sqlx:
 }
 
 /// Inserts those whose code is free, and tells which.
-async fn insert(
-    conn: &mut PgConnection,
-    source: &Source,
-    candidates: &[Candidate],
-) -> sqlx::Result<HashSet<Uuid>> {
+async fn insert(conn: &mut PgConnection, source: &Source, candidates: &[Candidate]) -> sqlx::Result<HashSet<Uuid>> {
     let products = || candidates.iter().map(|candidate| &candidate.product);
     let ids: Vec<Uuid> = candidates.iter().map(|candidate| candidate.id.0).collect();
     let skus: Vec<String> = products().map(|product| product.sku.clone()).collect();

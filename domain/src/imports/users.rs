@@ -82,11 +82,7 @@ fn currencies(text: &str) -> Result<Vec<Currency>, Fault> {
 }
 
 /// Inserts those whose address is free, and tells which.
-async fn insert(
-    conn: &mut PgConnection,
-    source: &Source,
-    candidates: &[Candidate],
-) -> sqlx::Result<HashSet<Uuid>> {
+async fn insert(conn: &mut PgConnection, source: &Source, candidates: &[Candidate]) -> sqlx::Result<HashSet<Uuid>> {
     let users = || candidates.iter().map(|candidate| &candidate.user);
     let ids: Vec<Uuid> = candidates.iter().map(|candidate| candidate.id.0).collect();
     let emails: Vec<String> = users().map(|user| user.email.clone()).collect();

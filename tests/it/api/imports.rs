@@ -1,7 +1,7 @@
 //! Imports: files sent, dealt with, and killed in between.
 
-mod kit;
 mod killed;
+mod kit;
 mod rows;
 mod stopped;
 mod upload;

@@ -32,13 +32,21 @@ impl Operation for CreateImport {
         refusals::SIGNED_IN,
         refusals::PARAMETERS,
         &[
-            Refusal { status: 415, code: "unsupported_media_type", when: "The body is neither declared as text/csv nor as application/x-ndjson." },
+            Refusal {
+                status: 415,
+                code: "unsupported_media_type",
+                when: "The body is neither declared as text/csv nor as application/x-ndjson.",
+            },
             Refusal { status: 413, code: "body_too_large", when: "The file is longer than 100 MiB." },
             Refusal { status: 409, code: "too_many_imports", when: "Ten imports of the caller are under way." },
             Refusal { status: 409, code: "owner_not_found", when: "There is no user of this `owner_id`." },
             Refusal { status: 408, code: "body_timeout", when: "The file arrived at less than 64 KiB a second." },
             Refusal { status: 400, code: "body_incomplete", when: "The body ended early." },
-            Refusal { status: 422, code: "malformed_header", when: "The first line does not name the columns; `detail` says what is wrong." },
+            Refusal {
+                status: 422,
+                code: "malformed_header",
+                when: "The first line does not name the columns; `detail` says what is wrong.",
+            },
         ],
         refusals::IDEMPOTENT,
         refusals::ANY,

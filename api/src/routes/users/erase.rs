@@ -50,8 +50,7 @@ impl EraseUser {
         let fingerprint = Sha256::digest(user.to_string()).into();
         let repeatable = repeatable(key.0, "POST /api/v1/users/{id}/erase", fingerprint, kept);
         let (state, Caller(principal)) = (&self.0, caller);
-        let submitted =
-            erase_user::submit(&state.pool, &state.notifier, &principal, user, repeatable.as_ref()).await?;
+        let submitted = erase_user::submit(&state.pool, &state.notifier, &principal, user, repeatable.as_ref()).await?;
         Ok(match submitted {
             Submitted::Done(asked) => Accepted::of(asked.job_id, false),
             Submitted::Replayed(kept) => Accepted::kept(&kept),

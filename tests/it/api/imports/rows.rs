@@ -11,7 +11,7 @@ async fn a_file_of_products_becomes_products_with_their_categories() {
     let (ada, caller) = api.customer().await;
     // With a byte order mark, carriage returns, a line end in quotes, an empty line, and columns in an order of their own.
     let file = "\u{feff}price,sku,currency,name,description,category\r\n\
-                2.55,85123A,GBP,White hanging heart t-light holder,\"two\r\nlines\",\r\n\r\n\
+                2.55,85123A,GBP,White hanging heart t-light holder,\"two\nlines\",\r\n\r\n\
                 0.85,X,EUR,A thing,,Toys\r\n\
                 1,Y,JPY,\"Say \"\"hi\"\"\",,";
     let done = import(&api, &caller, "kind=products", CSV, file).await;
@@ -23,7 +23,7 @@ async fn a_file_of_products_becomes_products_with_their_categories() {
         assert_eq!(found["owner_id"], json!(ada.principal.user_id.0));
         [&found["name"], &found["category"], &found["description"], &found["price"]["amount"]].map(Clone::clone)
     };
-    let heart = json!(["White hanging heart t-light holder", "lighting", "two\r\nlines", "2.55"]);
+    let heart = json!(["White hanging heart t-light holder", "lighting", "two\nlines", "2.55"]);
     assert_eq!(json!(shown("85123A")), heart);
     assert_eq!(json!(shown("X")), json!(["A thing", "toys", null, "0.85"]));
     assert_eq!(json!(shown("Y")), json!(["Say \"hi\"", null, null, "1"]));
@@ -72,7 +72,8 @@ async fn each_row_that_breaks_a_rule_is_named_and_the_others_are_created() {
 #[tokio::test]
 async fn a_second_time_everything_is_there_already() {
     let api = Api::start().await;
-    let line = |n: usize| format!("{{\"sku\":\"S{n}\",\"name\":\"Thing {n}\",\"price\":\"1.00\",\"currency\":\"GBP\"}}\n");
+    let line =
+        |n: usize| format!("{{\"sku\":\"S{n}\",\"name\":\"Thing {n}\",\"price\":\"1.00\",\"currency\":\"GBP\"}}\n");
     let file: String = (0..2_500).map(line).collect();
     let first = import(&api, &api.admin, "kind=products", JSON_LINES, file.clone()).await;
     assert_eq!(counts(&first), [2_500, 2_500, 0, 0]);
@@ -94,7 +95,10 @@ async fn a_second_time_everything_is_there_already() {
     assert!(csv.header("content-disposition").unwrap().contains(".csv"));
     let mut lines = csv.text.split_terminator("\r\n");
     assert_eq!(lines.next(), Some("number,row,line,field,code,detail"));
-    assert_eq!(lines.clone().next(), Some("1,1,1,\"sku\",\"sku_taken\",\"Another of the owner's products has this code.\""));
+    assert_eq!(
+        lines.clone().next(),
+        Some("1,1,1,\"sku\",\"sku_taken\",\"Another of the owner's products has this code.\"")
+    );
     assert_eq!(lines.count(), 2_500);
 }
 
@@ -111,13 +115,19 @@ async fn a_file_of_users_becomes_users_whose_wallets_one_job_opens() {
     let accepted = send(&api.admin, "kind=users", CSV, file).await;
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     let ran = work(&api.pool).await;
-    assert_eq!(ran.iter().map(|ran| ran.kind.as_str()).collect::<Vec<_>>(), ["accounts.import", "accounts.open_wallets"]);
+    assert_eq!(
+        ran.iter().map(|ran| ran.kind.as_str()).collect::<Vec<_>>(),
+        ["accounts.import", "accounts.open_wallets"]
+    );
     let import = api.admin.get("/api/v1/imports?kind=users").await.json()["items"][0].take();
     assert_eq!(counts(&import), [6, 2, 1, 3]);
     let wanted = ["3 email email_taken", "5 email email", "6 role unknown_value", "7 currencies duplicate"];
     assert_eq!(errors(&api.admin, &import).await, wanted);
     let ada = api.admin.get("/api/v1/users?email=ada@example.org").await.json()["items"][0].take();
-    assert_eq!((&ada["name"], &ada["role"], &ada["country"]), (&json!("Ada"), &json!("user"), &json!("United Kingdom")));
+    assert_eq!(
+        (&ada["name"], &ada["role"], &ada["country"]),
+        (&json!("Ada"), &json!("user"), &json!("United Kingdom"))
+    );
     let wallets = ada["wallets"].as_array().unwrap();
     let states: Vec<_> = wallets.iter().map(|wallet| (&wallet["currency"], &wallet["state"])).collect();
     assert_eq!(json!(states), json!([["EUR", "open"], ["GBP", "open"]]));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::Limits;
+use domain::access::keys;
 use domain::imports::upload::PIECE_BYTES;
 use reqwest::Method;
 use sqlx::PgPool;
@@ -17,7 +18,9 @@ const HEADER: &str = "sku,name,price,currency\n";
 /// Opens a connection and sends the head of an upload.
 async fn begin(api: &Api, length: &str) -> TcpStream {
     let mut stream = TcpStream::connect(api.address).await.unwrap();
-    let key: String = api.key().await;
+    let mut conn = api.pool.acquire().await.unwrap();
+    let key = keys::create(&mut conn, 0, api.principal.user_id, "test").await.unwrap();
+    let key = key.reveal();
     let head = format!(
         "POST /api/v1/imports?kind=products HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
          connection: close\r\ncontent-type: text/csv\r\n{length}\r\n\r\n"
@@ -43,10 +46,13 @@ async fn until_count(pool: &PgPool, of: &str, wanted: impl Fn(i64) -> bool) {
 fn rows(bytes: usize) -> String {
     let row = |n: usize| format!("S{n},A product with a name that is long enough {n},12.50,GBP\n");
     let mut text = HEADER.to_owned();
-    (0..).map(row).take_while(|row| {
-        text.push_str(row);
-        text.len() < bytes
-    }).for_each(drop);
+    (0..)
+        .map(row)
+        .take_while(|row| {
+            text.push_str(row);
+            text.len() < bytes
+        })
+        .for_each(drop);
     text
 }
 
@@ -67,7 +73,11 @@ async fn a_file_is_written_while_it_arrives_and_seen_when_it_is_here() {
     work(&api.pool).await;
     let created = file.lines().count() as i64 - 1;
     assert_eq!(count(&api.pool, "app.product").await, created);
-    let sent: String = sqlx::query_scalar("select encode(sha256($1), 'hex')").bind(file.as_bytes()).fetch_one(&api.pool).await.unwrap();
+    let sent: String = sqlx::query_scalar("select encode(sha256($1), 'hex')")
+        .bind(file.as_bytes())
+        .fetch_one(&api.pool)
+        .await
+        .unwrap();
     assert_eq!(api.admin.get("/api/v1/imports").await.json()["items"][0]["sha256"], sent);
 }
 
