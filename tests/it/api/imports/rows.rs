@@ -80,6 +80,8 @@ async fn a_second_time_everything_is_there_already() {
     let second = import(&api, &api.admin, "kind=products", JSON_LINES, file).await;
     assert_eq!((counts(&second), &second["state"]), ([2_500, 0, 2_500, 0], &json!("finished")));
     assert_eq!(count(&api.pool, "app.product").await, 2_500);
+    let job = api.admin.get(&format!("/api/v1/jobs/{}", second["id"].as_str().unwrap())).await.json();
+    assert!(job["progress"]["rows"].as_i64() >= Some(1_000) && job["progress"]["bytes"] == second["bytes"], "{job}");
     // All errors, page by page and as a file, are the rows in their order.
     let path = format!("/api/v1/imports/{}/errors", second["id"].as_str().unwrap());
     let (mut rows, mut after) = (Vec::new(), String::new());

@@ -1,6 +1,6 @@
 //! How a file arrives: in pieces, whole or not at all, within its bounds, and once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::Limits;
 use domain::access::keys;
@@ -37,8 +37,13 @@ async fn answer(mut stream: TcpStream) -> String {
 }
 
 async fn until_count(pool: &PgPool, of: &str, wanted: impl Fn(i64) -> bool) {
-    while !wanted(count(pool, of).await) {
-        tokio::task::yield_now().await;
+    let began = Instant::now();
+    loop {
+        let counted = count(pool, of).await;
+        if wanted(counted) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{of} has {counted}");
     }
 }
 
