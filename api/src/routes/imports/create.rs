@@ -68,7 +68,6 @@ impl CreateImport {
     /// A row whose `sku` or `email` is taken changes nothing; one that breaks a rule is refused; the others are created. Which and why is
     /// in the import's errors.
     #[oai(path = "/api/v1/imports", method = "post", operation_id = "createImport")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn call(
         &self,
         #[oai(scope = "needs::PRODUCTS_WRITE")] caller: Caller,
