@@ -77,6 +77,8 @@ async fn an_erased_user_is_nowhere_and_the_ledger_is_sound() {
         (&erased["name"], &erased["country"], &erased["status"]),
         (&json!("erased"), &json!(null), &json!("suspended"))
     );
+    let pieces: i64 = sqlx::query_scalar("select count(*) from app.import_chunk").fetch_one(&api.pool).await.unwrap();
+    assert_eq!(pieces, 0, "her file is gone, too");
     // The import's job finds nothing to do.
     let ran = drain(&api.pool, &registry, PRODUCTS_QUEUE).await;
     assert!(matches!(ran[0].outcome, Outcome::Discarded(_)), "{ran:?}");
