@@ -41,4 +41,10 @@ impl Accepted {
         let location = format!("/api/v1/jobs/{job_id}");
         Accepted::Job(Reply::of(&AcceptedJob { job_id }), location, LOOK_AFTER, replayed.then_some(true))
     }
+
+    /// The answer again, from what was kept of it: `{"job_id": …}`.
+    pub(crate) fn kept(kept: &serde_json::Value) -> Accepted {
+        let job_id = kept["job_id"].as_str().and_then(|id| id.parse().ok());
+        Accepted::of(job_id.expect("what names a job was kept"), true)
+    }
 }

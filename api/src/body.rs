@@ -14,6 +14,7 @@ pub(crate) mod object;
 pub(crate) mod read;
 pub(crate) mod scalar;
 pub(crate) mod text;
+pub(crate) mod upload;
 
 use hyper::body::Bytes;
 use poem::http::{StatusCode, header};

@@ -19,6 +19,7 @@ pub(crate) use context::{Context, Trace};
 pub(crate) use observe::describe as describe_metrics;
 pub(crate) use paths::Paths;
 
+use crate::body::upload;
 use crate::problem::{Problem, from_poem};
 use crate::state::State;
 
@@ -62,7 +63,9 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     async fn outcome(&self, request: Request, context: &Context) -> Result<Response, (Problem, Option<PathPattern>)> {
         negotiate::accepts_json(&request).map_err(|problem| (problem, None))?;
         self.paths.check_query(&request).map_err(|problem| (problem, None))?;
-        let limit = self.state.limits.request_timeout + negotiate::wait(&request);
+        let limit = self.state.limits.request_timeout
+            + negotiate::wait(&request)
+            + upload::patience(&request, &self.state.limits);
         let work = tokio::time::timeout(limit, AssertUnwindSafe(self.inner.call(request)).catch_unwind());
         match work.await {
             Ok(Ok(Ok(response))) => Ok(response),

@@ -1,6 +1,7 @@
 //! Every operation, one file each, listed here and nowhere else.
 
 mod accounts;
+mod imports;
 mod jobs;
 mod ledger;
 mod merge;
@@ -31,6 +32,8 @@ pub(crate) enum Tag {
     Ledger,
     /// Whether everything agrees, and what does not.
     Reconciliation,
+    /// Files of users and products.
+    Imports,
     /// Work that goes on after the answer.
     Jobs,
 }
@@ -57,6 +60,9 @@ operations! {
     "POST /api/v1/users" => users::create::CreateUser,
     "GET /api/v1/users" => users::list::ListUsers,
     "GET /api/v1/users/{id}" => users::get::GetUser,
+    "GET /api/v1/users/{id}/statistics" => users::statistics::GetStatistics,
+    "POST /api/v1/users/{id}/erase" => users::erase::EraseUser,
+    "POST /api/v1/users/process" => users::process::ProcessUsers,
     "POST /api/v1/sessions" => sessions::create::CreateSession,
     "POST /api/v1/products" => products::create::CreateProduct,
     "GET /api/v1/products" => products::list::ListProducts,
@@ -83,6 +89,11 @@ operations! {
     "PATCH /api/v1/ledger/breaks/{id}" => reconciliation::change_break::ChangeBreak,
     "POST /api/v1/ledger/statements" => reconciliation::import_statement::ImportStatement,
     "GET /api/v1/ledger/statements" => reconciliation::list_statements::ListStatements,
+    "POST /api/v1/imports" => imports::create::CreateImport,
+    "GET /api/v1/imports" => imports::list::ListImports,
+    "GET /api/v1/imports/{id}" => imports::get::GetImport,
+    "GET /api/v1/imports/{id}/errors" => imports::errors::ListErrors,
+    "GET /api/v1/imports/{id}/errors.csv" => imports::errors_csv::DownloadErrors,
     "GET /api/v1/jobs/{id}" => jobs::get::GetJob,
 }
 

@@ -23,6 +23,10 @@ pub struct Limits {
     pub batch_body_bytes_max: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// Bytes of a file that is imported.
+    pub upload_bytes_max: u64,
+    /// How many bytes a second of a file must arrive at least, on the average since it began; it has `body_timeout` besides.
+    pub upload_rate_min: u64,
     /// How long a request may take in all, apart from what `Prefer: wait` adds.
     pub request_timeout: Duration,
     /// How long the header of a request may take to arrive; also how long a connection may idle between requests.
@@ -37,6 +41,8 @@ impl Default for Limits {
             body_bytes_max: 1024 * 1024,
             batch_body_bytes_max: 4 * 1024 * 1024,
             body_timeout: Duration::from_secs(10),
+            upload_bytes_max: 100 * 1024 * 1024,
+            upload_rate_min: 64 * 1024,
             request_timeout: Duration::from_secs(20),
             header_timeout: Duration::from_secs(30),
             connections_max: 10_000,

@@ -31,6 +31,21 @@ fn is_below(seen: &HashMap<u32, (u32, u64)>, pid: u32, root: u32) -> bool {
     false
 }
 
+/// The most memory that the process, and each of those below it, had in use so far; the largest of them, in MB.
+pub(crate) fn memory_peak_mb(root: u32) -> f64 {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let seen: HashMap<u32, (u32, u64)> = pids.filter_map(|pid| Some((pid, read(pid)?))).collect();
+    let peaks = seen.keys().filter(|pid| is_below(&seen, **pid, root)).filter_map(|pid| peak_kb(*pid));
+    peaks.max().unwrap_or(0) as f64 / 1_024.0
+}
+
+fn peak_kb(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Parent and used ticks.
 fn read(pid: u32) -> Option<(u32, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

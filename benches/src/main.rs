@@ -57,6 +57,8 @@ enum Suite {
     Ledger,
     /// Transactions over HTTP.
     Api,
+    /// Files of products over HTTP.
+    Imports,
     /// The event log.
     Events,
     /// All of them.
@@ -92,6 +94,9 @@ async fn main() -> Result<()> {
     }
     if arguments.suite.includes(Suite::Api) {
         suites::api::run(arguments.quick, &mut report).await.context("suite api")?;
+    }
+    if arguments.suite.includes(Suite::Imports) {
+        suites::imports::run(arguments.quick, &mut report).await.context("suite imports")?;
     }
     if arguments.suite.includes(Suite::Events) {
         suites::events::run(arguments.quick, &mut report).await.context("suite events")?;

@@ -2,5 +2,6 @@
 
 pub(crate) mod api;
 pub(crate) mod events;
+pub(crate) mod imports;
 pub(crate) mod ledger;
 pub(crate) mod queue;

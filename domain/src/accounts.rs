@@ -3,6 +3,7 @@
 mod create;
 mod erase;
 mod read;
+pub mod statistics;
 pub mod wallets;
 
 use chrono::{DateTime, Utc};

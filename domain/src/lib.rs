@@ -13,6 +13,7 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod ids;
+pub mod imports;
 pub mod page;
 pub mod principal;
 pub mod products;

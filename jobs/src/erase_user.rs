@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::accounts::{self, Erased};
+use domain::audit;
 use domain::events::{self, Event};
 use domain::{Error, Principal, UserId};
 use ledger::Book;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
+
+use crate::submitted::{self, Repeatable, Submitted};
 
 /// Erases one user.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,23 +26,47 @@ pub struct EraseUser {
 /// How long it waits for what is still to be recorded.
 const PENDING: Duration = Duration::from_secs(1);
 
-/// Enqueues the erasure; returns the job to follow.
+/// An erasure that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The job to follow.
+    pub job_id: Uuid,
+}
+
+/// Enqueues the erasure and writes down who asked for it, in one commit.
 ///
 /// # Errors
-/// [`Error::Forbidden`] unless an administrator asks; when the database fails.
-pub async fn submit(pool: &PgPool, notifier: &Notifier, principal: &Principal, user: UserId) -> Result<Uuid, Error> {
+/// [`Error::Forbidden`] unless an administrator asks; [`Error::NotFound`]; [`Error::Conflict`] `own_account` when it is the
+/// caller, as somebody must be left; [`Error::IdempotencyMismatch`]; when the database fails.
+pub async fn submit(
+    pool: &PgPool,
+    notifier: &Notifier,
+    principal: &Principal,
+    user: UserId,
+    repeatable: Option<&Repeatable<Asked>>,
+) -> Result<Submitted<Asked>, Error> {
     if principal.role != domain::Role::Admin {
         return Err(Error::Forbidden("only an administrator erases users"));
     }
+    if user == principal.user_id {
+        let detail = "you cannot erase yourself; another administrator can".to_owned();
+        return Err(Error::Conflict { code: "own_account", detail, existing: None });
+    }
     let mut tx = pool.begin().await?;
+    if let Some(kept) = submitted::begin(&mut tx, principal, repeatable).await? {
+        return Ok(Submitted::Replayed(kept));
+    }
+    accounts::find(&mut tx, principal, user).await?;
     let Book { shard, id: book_id } = principal.book;
     let job = EraseUser { shard, book_id, user_id: user.0 };
     let job = NewJob::of(&job).expect("the payload is plain data").actor(principal.user_id.to_string());
-    let id = job.id;
+    let asked = Asked { job_id: job.id };
+    audit::record(&mut tx, principal, "user.erase", &user.to_string(), json!({ "job_id": asked.job_id })).await?;
     queue::enqueue(&mut tx, &[job]).await.map_err(crate::record_transaction::enqueue_error)?;
+    submitted::finish(&mut tx, principal, repeatable, &asked).await?;
     tx.commit().await?;
     notifier.wake(EraseUser::QUEUE);
-    Ok(id)
+    Ok(Submitted::Done(asked))
 }
 
 impl Job for EraseUser {

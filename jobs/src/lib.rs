@@ -4,11 +4,16 @@
 pub mod categorize;
 pub mod erase_user;
 pub mod expire_holds;
+pub mod import;
+pub mod import_products;
+pub mod import_users;
 pub mod open_wallets;
+pub mod process_users;
 pub mod publish_checkpoint;
 pub mod reconcile;
 pub mod record_transaction;
 pub mod submitted;
+pub mod sweep_imports;
 
 use std::sync::Arc;
 
@@ -48,6 +53,11 @@ pub fn registry(state: State) -> Registry {
         .job::<open_wallets::OpenWallets>()
         .job::<categorize::Categorize>()
         .job::<erase_user::EraseUser>()
+        .job::<import_users::ImportUsers>()
+        .job::<import_products::ImportProducts>()
+        .job::<process_users::ProcessUsers>()
+        .job::<sweep_imports::SweepImports>()
+        .schedule(sweep_imports::schedule())
         .job::<publish_checkpoint::PublishCheckpoint>()
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())

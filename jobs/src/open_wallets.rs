@@ -1,24 +1,32 @@
-//! Opens the ledger accounts of a new user.
+//! Opens the ledger accounts of new users: of one, or of all that an import's batch created.
 
 use domain::accounts::{self, NewUser, User, wallets};
 use domain::events::{self, Event};
 use domain::{Error, Principal, UserId};
 use ledger::accounts::{NewAccount, Overdraft};
 use ledger::{AccountId, Book};
-use queue::{Job, JobContext, JobError, NewJob, Notifier};
+use queue::{BoxError, Job, JobContext, JobError, NewJob, Notifier};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sqlx::PgPool;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::submitted::{self, Repeatable, Submitted};
 
-/// Opens every wallet of the user that is not open yet.
+/// Opens every wallet of the users that is not open yet.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OpenWallets {
     shard: i16,
     book_id: i32,
-    user_id: Uuid,
+    user_ids: Vec<Uuid>,
+}
+
+impl OpenWallets {
+    /// The job for all of these users.
+    pub(crate) fn of_many(book: Book, users: &[UserId]) -> OpenWallets {
+        let user_ids = users.iter().map(|user| user.0).collect();
+        OpenWallets { shard: book.shard, book_id: book.id, user_ids }
+    }
 }
 
 /// A user and the job that opens the wallets.
@@ -46,8 +54,7 @@ pub async fn submit(
         return Ok(Submitted::Replayed(kept));
     }
     let user = accounts::create(&mut tx, principal, new).await?;
-    let Book { shard, id: book_id } = principal.book;
-    let job = OpenWallets { shard, book_id, user_id: user.id.0 };
+    let job = OpenWallets::of_many(principal.book, &[user.id]);
     let job = NewJob::of(&job).expect("the payload is plain data").actor(principal.user_id.to_string());
     let job_id = job.id;
     queue::enqueue(&mut tx, &[job]).await.map_err(crate::record_transaction::enqueue_error)?;
@@ -61,28 +68,55 @@ pub async fn submit(
 impl Job for OpenWallets {
     const KIND: &'static str = "accounts.open_wallets";
     const QUEUE: &'static str = crate::ACCOUNTS_QUEUE;
+    /// The first named one user.
+    const VERSION: u16 = 2;
+
+    fn upgrade(_from: u16, mut payload: Value) -> Result<Value, BoxError> {
+        let user = payload.as_object_mut().and_then(|fields| fields.remove("user_id"));
+        payload["user_ids"] = json!([user.ok_or("a payload of version 1 names a user")?]);
+        Ok(payload)
+    }
 
     async fn run(self, ctx: &mut JobContext<'_>) -> Result<(), JobError> {
         let book = Book { shard: self.shard, id: self.book_id };
-        let tx = ctx.tx().await?;
-        let found = wallets::of_users(tx, self.shard, &[self.user_id]).await?;
-        let opening: Vec<_> = found.into_iter().filter(|wallet| !wallet.is_open).collect();
-        let account = |wallet: &wallets::Wallet| NewAccount {
-            id: wallet.account_id,
-            currency: wallet.currency,
-            overdraft: Overdraft::Forbidden,
-            code: 0,
-            group: None,
-        };
-        ledger::accounts::open(tx, book, &opening.iter().map(account).collect::<Vec<_>>()).await?;
-        let ids: Vec<AccountId> = opening.iter().map(|wallet| wallet.account_id).collect();
-        wallets::mark_open(tx, book, &ids).await?;
-        let opened = |id: &AccountId| Event {
-            topic: format!("user:{}", UserId(self.user_id)),
-            kind: "wallet.opened",
-            payload: json!({ "user_id": self.user_id, "account_id": id.0 }),
-        };
-        events::publish(tx, book, &ids.iter().map(opened).collect::<Vec<_>>()).await?;
+        open(ctx.tx().await?, book, &self.user_ids).await?;
         Ok(())
+    }
+}
+
+/// Opens what is not open of these users' wallets and tells their followers; returns how many were opened.
+pub(crate) async fn open(tx: &mut PgConnection, book: Book, users: &[Uuid]) -> sqlx::Result<usize> {
+    let found = wallets::of_users(tx, book.shard, users).await?;
+    let opening: Vec<_> = found.into_iter().filter(|wallet| !wallet.is_open).collect();
+    let account = |wallet: &wallets::Wallet| NewAccount {
+        id: wallet.account_id,
+        currency: wallet.currency,
+        overdraft: Overdraft::Forbidden,
+        code: 0,
+        group: None,
+    };
+    ledger::accounts::open(tx, book, &opening.iter().map(account).collect::<Vec<_>>()).await?;
+    let ids: Vec<AccountId> = opening.iter().map(|wallet| wallet.account_id).collect();
+    wallets::mark_open(tx, book, &ids).await?;
+    let opened = |wallet: &wallets::Wallet| {
+        let owner = wallet.owner_id.expect("a wallet of users has an owner");
+        let payload = json!({ "user_id": owner.0, "account_id": wallet.account_id.0 });
+        Event { topic: format!("user:{owner}"), kind: "wallet.opened", payload }
+    };
+    events::publish(tx, book, &opening.iter().map(opened).collect::<Vec<_>>()).await?;
+    Ok(opening.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_of_the_first_version_is_read() {
+        let user = Uuid::now_v7();
+        let first = json!({ "shard": 0, "book_id": 1, "user_id": user });
+        let read: OpenWallets = serde_json::from_value(OpenWallets::upgrade(1, first).unwrap()).unwrap();
+        assert_eq!((read.user_ids, read.book_id), (vec![user], 1));
+        assert!(OpenWallets::upgrade(1, json!({ "shard": 0 })).is_err());
     }
 }

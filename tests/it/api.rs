@@ -1,9 +1,12 @@
 //! The API over a real socket on a real database.
 
 mod document;
+mod erasure;
 mod flow;
 mod harness;
+mod imports;
 mod ledger;
+mod process_users;
 mod reconciliation;
 mod recorded;
 mod transport;

@@ -21,14 +21,15 @@ pub(crate) fn accepts_json(request: &Request) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail))
 }
 
-/// Whether something that the path answers with is in the range: JSON, and of the log also notes and tiles.
+/// Whether something that the path answers with is in the range: JSON, of the log also notes and tiles, and files by their name.
 fn is_taken(range: &str, path: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default().to_ascii_lowercase();
     let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
     let is_json = matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json");
     let is_log = matches!(media.as_str(), "text/*" | "text/plain" | "application/octet-stream");
-    !refused && (is_json || (is_log && path.starts_with("/api/v1/ledger/")))
+    let is_csv = matches!(media.as_str(), "text/*" | "text/csv") && path.ends_with(".csv");
+    !refused && (is_json || is_csv || (is_log && path.starts_with("/api/v1/ledger/")))
 }
 
 /// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use crate::error::Error;
 use crate::ids::UserId;
+use crate::imports;
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub enum Erased {
     Pending,
 }
 
-/// Erases a user, in the caller's transaction: name, address, country, password, sessions, keys, kept answers, and of the
-/// transactions that the user made or that moved the user's money the description, the reference that the user gave and
+/// Erases a user, in the caller's transaction: name, address, country, password, sessions, keys, kept answers,
+/// counts, files of theirs that are being imported, and of the transactions that the user made or that moved the user's money the description, the reference that the user gave and
 /// the salt of their metadata hash. Doing it again changes nothing.
 ///
 /// # Errors
@@ -32,6 +33,10 @@ pub async fn erase(conn: &mut PgConnection, book: Book, user: UserId) -> Result<
     let transactions = erase_transactions(conn, book, user).await?;
     erase_credentials(conn, book, user).await?;
     erase_answers(conn, book, user).await?;
+    imports::stop_of_user(conn, book, user).await?;
+    sqlx::query!("delete from app.user_statistics where shard = $1 and user_id = $2", book.shard, user.0)
+        .execute(&mut *conn)
+        .await?;
     sqlx::query!(
         "update app.account_user
          set email = id::text || '@erased.invalid',

@@ -24,7 +24,7 @@ async fn an_erased_person_is_gone_and_the_ledger_is_sound() {
     .unwrap();
     let notifier = Notifier::spawn(stage.pool.clone());
     for _ in 0..2 {
-        erase_user::submit(&stage.pool, &notifier, &stage.admin, ada.principal.user_id).await.unwrap();
+        erase_user::submit(&stage.pool, &notifier, &stage.admin, ada.principal.user_id, None).await.unwrap();
         let ran = drain(&stage.pool, &stage.registry, ACCOUNTS_QUEUE).await;
         assert_eq!(ran.iter().map(|ran| &ran.outcome).collect::<Vec<_>>(), [&Outcome::Succeeded(None)]);
     }
@@ -54,7 +54,7 @@ async fn what_is_still_to_be_recorded_is_waited_for() {
     let (ada, bob) = (stage.people[0], stage.people[1]);
     stage.accept(ada.principal, vec![transfer(ada.wallet, bob.wallet, 7)]).await;
     let notifier = Notifier::spawn(stage.pool.clone());
-    erase_user::submit(&stage.pool, &notifier, &stage.admin, ada.principal.user_id).await.unwrap();
+    erase_user::submit(&stage.pool, &notifier, &stage.admin, ada.principal.user_id, None).await.unwrap();
     let ran = drain(&stage.pool, &stage.registry, ACCOUNTS_QUEUE).await;
     assert!(matches!(ran[0].outcome, Outcome::Snoozed { .. }), "{ran:?}");
     let name: String = stage.scalar("select name from app.account_user where role = 'user' order by id limit 1").await;
