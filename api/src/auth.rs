@@ -57,6 +57,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         let token = Token::parse(token).ok_or_else(refused)?;
         let principal = context.state.tokens.principal(&context.state.pool, token).await.map_err(Problem::from)?;
         let principal = principal.ok_or_else(refused)?;
+        context.count(&principal, request)?;
         let lacking = context.paths.scopes(request).iter().find(|scope| !principal.scopes.has(**scope));
         match lacking {
             None => Ok(Caller(principal)),

@@ -32,6 +32,7 @@ mod waiters;
 mod witness;
 
 pub use app::endpoint;
+pub use edge::{Network, Origin, Rate, RateLimit, Rates};
 pub use problem::{FieldProblem, Place, Problem};
 pub use server::{ApiConfig, serve};
 pub use state::{ApiState, Limits};

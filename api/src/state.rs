@@ -10,11 +10,12 @@ use sqlx::PgPool;
 use sqlx::pool::PoolConnection;
 
 use crate::auth::Tokens;
+use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::problem::Problem;
 use crate::waiters::Waiters;
 
-/// Bounds on what one request may take.
+/// Bounds on what requests may take, and from where they may come.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of a request body.
@@ -29,6 +30,16 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How many connections may be open at once; more wait to be accepted.
     pub connections_max: usize,
+    /// How many requests may be in flight at once; more are turned away.
+    pub in_flight_max: usize,
+    /// Requests are turned away while the next one would wait longer than this for the database.
+    pub database_wait_max: Duration,
+    /// How many requests one caller may send.
+    pub rates: Rates,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
+    /// The origins whose pages may call the API.
+    pub origins: Vec<Origin>,
 }
 
 impl Default for Limits {
@@ -40,6 +51,11 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(20),
             header_timeout: Duration::from_secs(30),
             connections_max: 10_000,
+            in_flight_max: 5_000,
+            database_wait_max: Duration::from_secs(1),
+            rates: Rates::default(),
+            proxies: Vec::new(),
+            origins: Vec::new(),
         }
     }
 }
@@ -54,7 +70,7 @@ pub struct ApiState {
     pub notifier: Notifier,
     /// Renders `/metrics`; none when another part of the process serves them.
     pub metrics: Option<PrometheusHandle>,
-    /// Bounds on what one request may take.
+    /// Bounds on what requests may take, and from where they may come.
     pub limits: Limits,
 }
 
@@ -68,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) hashing: Hashing,
     pub(crate) waiters: Waiters,
+    pub(crate) buckets: Buckets,
+    pub(crate) load: Arc<Load>,
 }
 
 /// A share of it.
@@ -79,7 +97,9 @@ impl Shared {
         let ApiState { pool, submitter, notifier, metrics, limits } = given;
         let waiters = Waiters::spawn(pool.clone());
         let (tokens, hashing) = (Tokens::default(), Hashing::default());
-        Arc::new(Shared { pool, submitter, notifier, metrics, limits, tokens, hashing, waiters })
+        let buckets = Buckets::new(limits.rates.clone());
+        let load = Load::watch(pool.clone(), limits.in_flight_max, limits.database_wait_max);
+        Arc::new(Shared { pool, submitter, notifier, metrics, limits, tokens, hashing, waiters, buckets, load })
     }
 
     /// A connection to read with.

@@ -28,6 +28,20 @@ struct Method {
     query: BTreeSet<String>,
     /// What a caller must have.
     scopes: Vec<Scope>,
+    /// Whether it is for everybody.
+    is_open: bool,
+    /// Whether its answer depends on the header `Prefer`.
+    prefers: bool,
+}
+
+impl Path {
+    fn allow(&self) -> Option<HeaderValue> {
+        let mut methods: Vec<&str> = self.methods.keys().map(String::as_str).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        HeaderValue::from_str(&methods.join(", ")).ok()
+    }
 }
 
 /// All paths, by the pattern poem reports for them.
@@ -45,9 +59,11 @@ impl Paths {
             for operation in path.operations {
                 let scopes = operation.security.iter().flat_map(|schemes| schemes.values().flatten());
                 let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
+                let is_open = operation.security.is_empty();
+                let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
                 let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
                 let query = query.map(|parameter| parameter.name).collect();
-                known.methods.insert(operation.method.to_string(), Method { query, scopes });
+                known.methods.insert(operation.method.to_string(), Method { query, scopes, is_open, prefers });
             }
         }
         paths
@@ -76,11 +92,29 @@ impl Paths {
 
     /// The `Allow` header of a path.
     pub(crate) fn allow(&self, route: Option<&PathPattern>) -> Option<HeaderValue> {
-        let mut methods: Vec<&str> = self.matched(route)?.methods.keys().map(String::as_str).collect();
-        if methods.contains(&"GET") {
-            methods.push("HEAD");
+        self.matched(route)?.allow()
+    }
+
+    /// The same of the path that a request names, which has not been routed.
+    pub(crate) fn allow_at(&self, path: &str) -> Option<HeaderValue> {
+        self.known.values().find(|known| fits(&known.template, path))?.allow()
+    }
+
+    /// Whether the request changes something by an operation that is for everybody, such as logging in.
+    pub(crate) fn is_open_write(&self, request: &Request) -> bool {
+        if request.method().is_safe() {
+            return false;
         }
-        HeaderValue::from_str(&methods.join(", ")).ok()
+        let path = request.uri().path();
+        let is_open = |known: &&Path| known.methods.get(method(request)).is_some_and(|method| method.is_open);
+        // Few paths are, so few are compared.
+        self.known.values().filter(is_open).any(|known| fits(&known.template, path))
+    }
+
+    /// Whether the answer of the operation depends on the header `Prefer`.
+    pub(crate) fn prefers(&self, route: Option<&PathPattern>, method: &http::Method) -> bool {
+        let method = self.matched(route).and_then(|path| path.methods.get(method.as_str()));
+        method.is_some_and(|method| method.prefers)
     }
 
     /// Refuses a query parameter that the operation does not have, or has once: a misspelt filter must not look like a wide result.
