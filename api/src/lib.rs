@@ -31,7 +31,7 @@ mod views;
 mod waiters;
 mod witness;
 
-pub use app::endpoint;
+pub use app::{document, endpoint};
 pub use edge::{Network, Origin, Rate, RateLimit, Rates};
 pub use problem::{FieldProblem, Place, Problem};
 pub use server::{ApiConfig, serve};
