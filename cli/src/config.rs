@@ -124,7 +124,10 @@ impl ShutdownArgs {
 }
 
 /// Seconds, with decimals, up to an hour.
-fn seconds(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// When the text is none.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
     if duration > Duration::from_secs(3600) {

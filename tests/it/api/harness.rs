@@ -92,7 +92,7 @@ impl Api {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let served = tokio::spawn(async move { api::serve(ApiConfig { listener, state }, shutdown).await.unwrap() });
+        let served = tokio::spawn(async move { api::serve(ApiConfig { listener, state, tls: None }, shutdown).await.unwrap() });
         let http = reqwest::Client::new();
         let document = http.get(format!("http://{address}/openapi.json")).send().await.unwrap();
         let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
