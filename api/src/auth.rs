@@ -31,7 +31,7 @@ impl<'a> ApiExtractor<'a> for Caller {
     fn register(registry: &mut Registry) {
         let scheme = MetaSecurityScheme {
             ty: "http",
-            description: Some("A session's token (`bns_…`, from createSession) or an API key (`bnx_live_…`)."),
+            description: Some(needs::SCHEME.as_str()),
             name: None,
             key_in: None,
             scheme: Some("bearer"),

@@ -5,6 +5,7 @@ mod flow;
 mod harness;
 mod ledger;
 mod matrix;
+mod protection;
 mod reconciliation;
 mod recorded;
 mod transport;

@@ -34,7 +34,8 @@ fn security(operation: &mut Value) {
         operation["security"] = json!([]);
         return;
     };
-    let scopes = schemes.iter().filter_map(Value::as_object).flat_map(Map::values).filter_map(Value::as_array).flatten();
+    let scopes =
+        schemes.iter().filter_map(Value::as_object).flat_map(Map::values).filter_map(Value::as_array).flatten();
     let scopes: Vec<String> = scopes.filter_map(Value::as_str).map(|scope| format!("`{scope}`")).collect();
     let takes = format!("Takes the scope {}.", scopes.join(" and "));
     let description = match operation["description"].as_str() {
@@ -100,7 +101,7 @@ fn headers_of_all() -> Value {
 /// An example of each problem that the description of an answer names, in lines of `code`: when.
 fn problems(path: &str, status: &str, response: &mut Value, all: &mut Map<String, Value>) {
     let Some(description) = response["description"].as_str().map(str::to_owned) else { return };
-    let Some(content) = response["content"].get_mut(crate::problem::MEDIA_TYPE) else { return };
+    let Some(content) = response.pointer_mut("/content/application~1problem+json") else { return };
     let mut examples = Map::new();
     for (code, when) in description.split("\n\n").filter_map(|line| line.strip_prefix('`')?.split_once("`: ")) {
         let name = format!("{code}_{status}");

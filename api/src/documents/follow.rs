@@ -30,14 +30,18 @@ pub(super) fn add(document: &mut Value) {
 /// The id of the operation that reads each path.
 fn readers(paths: &Value) -> BTreeMap<String, String> {
     let paths = paths.as_object().into_iter().flatten();
-    paths.filter_map(|(path, operations)| Some((path.clone(), operations["get"]["operationId"].as_str()?.to_owned()))).collect()
+    paths
+        .filter_map(|(path, operations)| Some((path.clone(), operations["get"]["operationId"].as_str()?.to_owned())))
+        .collect()
 }
 
 fn links(path: &str, schemas: &Value, response: &Value, readers: &BTreeMap<String, String>) -> Map<String, Value> {
-    let name = response["content"]["application/json"]["schema"]["$ref"].as_str().and_then(|name| name.rsplit('/').next());
+    let name =
+        response["content"]["application/json"]["schema"]["$ref"].as_str().and_then(|name| name.rsplit('/').next());
     let fields = name.and_then(|name| schemas[name]["properties"].as_object());
     let has = |field: &str| fields.is_some_and(|fields| fields.contains_key(field));
-    let candidates = [("id", format!("{path}/{{id}}"), "Reads it again."), ("job_id", JOB.to_owned(), "Follows its job.")];
+    let candidates =
+        [("id", format!("{path}/{{id}}"), "Reads it again."), ("job_id", JOB.to_owned(), "Follows its job.")];
     let mut links = Map::new();
     for (field, target, description) in candidates {
         if let Some(operation) = readers.get(&target).filter(|_| has(field)) {

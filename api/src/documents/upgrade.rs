@@ -41,7 +41,7 @@ fn name_rests(paths: &mut Value) {
             continue;
         };
         let description = "The rest of the path; its slashes are written as they are.";
-        let schema = json!({ "type": "string" });
+        let schema = json!({ "type": "string", "pattern": rest_pattern(name) });
         let rest =
             json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema });
         for (_, operation) in entries(&mut operations) {
@@ -49,6 +49,14 @@ fn name_rests(paths: &mut Value) {
         }
         paths.insert(format!("{start}/{{{name}}}"), operations);
     }
+}
+
+/// What a rest of a path looks like: those there are are the paths of tiles (C2SP tlog-tiles).
+fn rest_pattern(name: &str) -> String {
+    let level = if name == "tile" { "([0-9]|[1-5][0-9]|6[0-3])/" } else { "" };
+    let index = "(x([1-9][0-9]{2}|0[1-9][0-9]|00[1-9])/(x[0-9]{3}/){0,4})?[0-9]{3}";
+    let width = r"(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?";
+    format!("^{level}{index}{width}$")
 }
 
 /// The names of the component schemas that requests are made of.

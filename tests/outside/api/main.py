@@ -73,5 +73,6 @@ for _ in range(200):
 equal("the receipt", receipt.content.startswith(b"c2sp.org/tlog-proof"), True)
 product = models.NewProduct(sku=f"cup-{RUN}", name="A cup", price=gbp("4.50"))
 product = ok(create_product.sync_detailed(client=client, body=product))
-post(**{"type": "purchase", "from": str(ada), "product_id": str(product.id), "quantity": 2})
+whose = {"from": str(ada), "to": str(bob), "amount": gbp("9.00").to_dict()}
+post(type="purchase", product_id=str(product.id), quantity=2, **whose)
 print("the generated client for Python went through the main flow")

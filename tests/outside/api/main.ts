@@ -72,7 +72,8 @@ equal("the receipt", receipt.startsWith("c2sp.org/tlog-proof"), true);
 const product = ok(
   await client.POST("/api/v1/products", { body: { sku: `cup-${run}`, name: "A cup", price: gbp("4.50") } }),
 );
-const purchase = { type: "purchase" as const, from: ada.account, product_id: product.id, quantity: 2 };
+const whose = { from: ada.account, to: bob.account, amount: gbp("9.00") };
+const purchase = { type: "purchase" as const, ...whose, product_id: product.id, quantity: 2 };
 const bought = await patiently("account_not_open", () =>
   client.POST("/api/v1/transactions", { params: wait, body: purchase }),
 );
