@@ -27,6 +27,9 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
      font-src data:; connect-src 'self'; worker-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
+/// The page loads no fonts and sends nobody to another site, and its requests go to this API by no proxy.
+const SETTINGS: &str = r#"{"withDefaultFonts":false,"hideClientButton":true,"hideDownloadButton":false,"authentication":{"preferredSecurityScheme":"bearer"}}"#;
+
 const ABOUT: &str = "\
 A job platform with a provable ledger. Money is moved by transactions: each is accepted in one commit together with its job, \
 recorded in the ledger exactly once, and can be followed to its end.
@@ -59,6 +62,8 @@ pub(crate) fn render<T: OpenApi>(service: &OpenApiService<T, ()>) -> Documents {
     // The page carries the document as it was written; it shall show the one that is served.
     let page = service.scalar_html().replacen(&original, &openapi.replace("</", "<\\/"), 1);
     let page = page.replacen("<title>Scalar</title>", "<title>BitNexus API</title>", 1);
+    let page =
+        page.replacen("id=\"api-reference\"\n", &format!("id=\"api-reference\" data-configuration='{SETTINGS}'\n"), 1);
     Documents {
         openapi: Sheet::new("application/json", openapi, None),
         page: Sheet::new("text/html; charset=utf-8", page, Some(PAGE_POLICY)),

@@ -9,6 +9,7 @@ mod negotiate;
 mod observe;
 mod paths;
 mod rates;
+pub(crate) mod retired;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +19,7 @@ use std::time::Instant;
 use futures::FutureExt;
 use poem::error::MethodNotAllowedError;
 use poem::http::uri::Scheme;
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{StatusCode, header};
 use poem::{Endpoint, PathPattern, Request, Response};
 
 pub use clients::Network;
@@ -67,9 +68,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         };
         headers::secure(&mut response, &context.request_id, is_tls);
         rates::show(&mut response, context.standing());
-        if self.paths.prefers(route.as_ref(), &method) {
-            response.headers_mut().append(header::VARY, HeaderValue::from_static("Prefer"));
-        }
+        self.paths.tell(route.as_ref(), &method, &mut response);
         if !origins.is_empty() {
             cors::allow(&mut response, origin);
         }
@@ -90,6 +89,9 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         // What the process says of itself is said whatever else there is to do.
         if !request.uri().path().starts_with("/api/") {
             return self.within_its_time(request, context).await;
+        }
+        if !request.method().is_safe() {
+            negotiate::has_plain_headers(&request).map_err(early)?;
         }
         let address = clients::address(request.remote_addr(), request.headers(), &self.state.limits.proxies);
         let is_known = self.count_unknown(&request, address, context).map_err(early)?;
@@ -171,7 +173,7 @@ mod tests {
         let notifier = queue::Notifier::spawn(pool.clone());
         let submitter = jobs::record_transaction::Submitter::spawn(pool.clone(), notifier.clone());
         let limits = Limits { request_timeout: Duration::from_millis(20), ..Limits::default() };
-        let state = Shared::new(ApiState { pool, submitter, notifier, metrics: None, limits });
+        let state = Shared::new(ApiState { pool, submitter, notifier, metrics: None, limits, replica: None });
         let response = Edge::new(endpoint, state, Paths::of::<()>()).call(Request::default()).await.unwrap();
         assert!(response.header("x-request-id").is_some());
         (response.status(), response.into_body().into_string().await.unwrap())

@@ -23,6 +23,7 @@ mod precondition;
 mod prefer;
 mod probes;
 mod problem;
+mod replica;
 mod reply;
 mod routes;
 mod server;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::upgrade::entries;
+use crate::edge::retired;
 
 /// Says it of each operation, by reference to what the components say once.
 pub(super) fn add(document: &mut Value) {
@@ -10,6 +11,9 @@ pub(super) fn add(document: &mut Value) {
     for (path, operations) in entries(&mut document["paths"]) {
         for (_, operation) in entries(operations) {
             security(operation);
+            if operation["operationId"].as_str().and_then(retired::find).is_some() {
+                operation["deprecated"] = true.into();
+            }
             conditional(operation);
             for (status, response) in entries(&mut operation["responses"]) {
                 headers(status, response);
@@ -24,7 +28,7 @@ pub(super) fn add(document: &mut Value) {
         "name": "If-None-Match",
         "in": "header",
         "description": "The `ETag` of the resource as you have it: if it has not changed, the answer is 304 without it.",
-        "schema": { "type": "string", "maxLength": 1000 },
+        "schema": { "type": "string" },
     } });
 }
 

@@ -40,8 +40,11 @@ impl Context {
         Context { request_id, traceparent, state, paths, standing: Arc::default() }
     }
 
-    /// Counts the request against the limits of its caller, which is known now.
+    /// Counts the request against the limits of its caller, which is known now, and remembers who writes.
     pub(crate) fn count(&self, caller: &Principal, request: &Request) -> Result<(), Problem> {
+        if let Some(replica) = self.state.replica.as_ref().filter(|_| !request.method().is_safe()) {
+            replica.wrote(caller);
+        }
         self.stands(self.state.buckets.take_of(caller, request.method())?);
         Ok(())
     }

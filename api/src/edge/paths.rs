@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use domain::access::scope::Scope;
 use poem::http::{self, HeaderValue};
-use poem::{PathPattern, Request};
+use poem::{PathPattern, Request, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::registry::MetaParamIn;
 
+use super::retired::{self, Retired};
 use crate::problem::{FieldProblem, Place, Problem};
 
 /// What stands in the metrics for a request that matched no route.
@@ -32,6 +33,8 @@ struct Method {
     is_open: bool,
     /// Whether its answer depends on the header `Prefer`.
     prefers: bool,
+    /// Whether it is to go.
+    retired: Option<&'static Retired>,
 }
 
 impl Path {
@@ -60,10 +63,12 @@ impl Paths {
                 let scopes = operation.security.iter().flat_map(|schemes| schemes.values().flatten());
                 let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
                 let is_open = operation.security.is_empty();
+                let retired = operation.operation_id.and_then(retired::find);
                 let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
                 let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
                 let query = query.map(|parameter| parameter.name).collect();
-                known.methods.insert(operation.method.to_string(), Method { query, scopes, is_open, prefers });
+                let method = Method { query, scopes, is_open, prefers, retired };
+                known.methods.insert(operation.method.to_string(), method);
             }
         }
         paths
@@ -111,10 +116,15 @@ impl Paths {
         self.known.values().filter(is_open).any(|known| fits(&known.template, path))
     }
 
-    /// Whether the answer of the operation depends on the header `Prefer`.
-    pub(crate) fn prefers(&self, route: Option<&PathPattern>, method: &http::Method) -> bool {
-        let method = self.matched(route).and_then(|path| path.methods.get(method.as_str()));
-        method.is_some_and(|method| method.prefers)
+    /// Says on an answer what follows from how its operation is declared: what it depends on, and that the operation is to go.
+    pub(crate) fn tell(&self, route: Option<&PathPattern>, method: &http::Method, response: &mut Response) {
+        let Some(method) = self.matched(route).and_then(|path| path.methods.get(method.as_str())) else { return };
+        if method.prefers {
+            response.headers_mut().append(http::header::VARY, HeaderValue::from_static("Prefer"));
+        }
+        if let Some(retired) = method.retired {
+            retired.tell(response);
+        }
     }
 
     /// Refuses a query parameter that the operation does not have, or has once: a misspelt filter must not look like a wide result.

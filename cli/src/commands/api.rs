@@ -49,12 +49,13 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;
     let pool = args.database.pool("api", args.connections)?;
+    let replica = args.protection.replica(args.connections)?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("--listen (API_LISTEN): listening on {}", args.listen))?;
     tracing::info!(address = %args.listen, "the api listens");
     let notifier = Notifier::spawn(pool.clone());
     let submitter = Submitter::spawn(pool.clone(), notifier.clone());
-    let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits };
+    let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits, replica };
     let served = api::serve(ApiConfig { listener, state, tls }, shutdown.clone().cancelled_owned());
     tokio::select! {
         served = served => served.context("serving the API")?,

@@ -43,6 +43,12 @@ def the_schema_says_what_it_can(ctx, response, case):
         return
     for error in response.json().get("errors", []):
         code, pointer = error["code"], error.get("pointer")
+        # Which codes are currencies is not for a pattern to say, and they change.
+        if error.get("parameter") == "currency":
+            continue
+        # JSON Schema takes 5.0 for an integer; we do not, as a value is never converted.
+        if code == "wrong_type" and "without fraction" in error["detail"]:
+            continue
         # How large an amount may be depends on its currency, and where a log ends on the log.
         if code == "out_of_range" and (pointer is None or pointer.endswith("/amount")):
             continue

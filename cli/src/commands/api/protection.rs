@@ -6,8 +6,13 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use api::{Limits, Network, Origin, RateLimit, Rates, Tls};
 use clap::Args;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
-use crate::config::seconds;
+use crate::config::{given, options_of, seconds};
+
+/// Who waits longer than this for a connection to the replica is served by the primary.
+const REPLICA_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The flags. A rate is `10/s`, `600/m`, `5000/h` or `off`; each process counts for itself.
 #[derive(Debug, Args)]
@@ -43,6 +48,12 @@ pub(super) struct ProtectionArgs {
     /// Seconds that a request may take before it is given up with 503.
     #[arg(long, value_name = "SECONDS", env = "REQUEST_TIMEOUT", default_value = "20", value_parser = seconds)]
     request_timeout: Duration,
+    /// Address of a replica of the database: lists and searches are read there while it is not too late.
+    #[arg(long, value_name = "URL", env = "REPLICA_URL", hide_env_values = true)]
+    replica_url: Option<String>,
+    /// Seconds that the replica may be behind; later, and for whoever has just written something, the primary is read.
+    #[arg(long, value_name = "SECONDS", env = "REPLICA_LAG_MAX", default_value = "2", value_parser = seconds)]
+    replica_lag_max: Duration,
     /// File with the certificate, and those that lead to its root, as PEM; the API then speaks TLS only. Replaced while it runs, it is
     /// read again.
     #[arg(long, value_name = "FILE", env = "API_TLS_CERT", requires = "tls_key")]
@@ -59,6 +70,7 @@ impl ProtectionArgs {
             in_flight_max: self.requests_in_flight as usize,
             database_wait_max: self.database_wait,
             request_timeout: self.request_timeout,
+            replica_lag_max: self.replica_lag_max,
             rates: Rates {
                 user: self.rate_limit,
                 writes: self.rate_limit_writes,
@@ -70,6 +82,17 @@ impl ProtectionArgs {
             origins: self.cors_origins.clone(),
             ..Limits::default()
         }
+    }
+
+    /// Connections to the replica, as many as to the primary; none is opened yet.
+    ///
+    /// # Errors
+    /// When its address is none.
+    pub(super) fn replica(&self, connections_max: u32) -> Result<Option<PgPool>> {
+        let Some(url) = given(self.replica_url.as_deref()) else { return Ok(None) };
+        let options = options_of("--replica-url (REPLICA_URL)", url)?.application_name("bitnexus api, replica");
+        let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(REPLICA_TIMEOUT);
+        Ok(Some(pool.connect_lazy_with(options)))
     }
 
     /// What to speak TLS with.
