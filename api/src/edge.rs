@@ -1,5 +1,6 @@
 //! The outermost layer: every request gets an id, every outcome becomes an answer.
 
+mod buckets;
 mod clients;
 mod context;
 mod cors;
@@ -22,13 +23,13 @@ use poem::http::uri::Scheme;
 use poem::http::{StatusCode, header};
 use poem::{Endpoint, PathPattern, Request, Response};
 
+pub(crate) use buckets::Buckets;
 pub use clients::Network;
 pub(crate) use context::{Context, Trace};
 pub use cors::Origin;
 pub(crate) use load::Load;
 pub(crate) use observe::describe as describe_metrics;
 pub(crate) use paths::Paths;
-pub(crate) use rates::Buckets;
 pub use rates::{Rate, RateLimit, Rates};
 
 use crate::problem::{Problem, from_poem};
@@ -67,7 +68,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             Err((problem, route)) => (problem.into_response(uri.path(), &context.request_id), route),
         };
         headers::secure(&mut response, &context.request_id, is_tls);
-        rates::show(&mut response, context.standing());
+        buckets::show(&mut response, context.standing());
         self.paths.tell(route.as_ref(), &method, &mut response);
         if !origins.is_empty() {
             cors::allow(&mut response, origin);

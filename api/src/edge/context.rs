@@ -7,7 +7,7 @@ use poem::{FromRequest, Request, RequestBody};
 use uuid::Uuid;
 
 use super::Paths;
-use super::rates::Standing;
+use super::buckets::Standing;
 use crate::problem::Problem;
 use crate::state::State;
 
