@@ -9,6 +9,12 @@ use super::upgrade::entries;
 /// The operation that follows a job.
 const JOB: &str = "/api/v1/jobs/{id}";
 
+/// Where else what was made can be read: by which path, at which place of its answer the id stands, where, and what for.
+const ELSEWHERE: [(&str, &str, &str, &str); 2] = [
+    ("/api/v1/transactions", "id", "/api/v1/ledger/receipts/{id}", "Proves it, once it is signed."),
+    ("/api/v1/users", "wallets/0/account_id", "/api/v1/accounts/{id}", "Reads its first wallet."),
+];
+
 /// Adds to each answer that makes something (201, 202) a link to where it is read, found by the path and the fields of the answer.
 pub(super) fn add(document: &mut Value) {
     let readers: BTreeMap<String, String> = readers(&document["paths"]);
@@ -40,12 +46,14 @@ fn links(path: &str, schemas: &Value, response: &Value, readers: &BTreeMap<Strin
         response["content"]["application/json"]["schema"]["$ref"].as_str().and_then(|name| name.rsplit('/').next());
     let fields = name.and_then(|name| schemas[name]["properties"].as_object());
     let has = |field: &str| fields.is_some_and(|fields| fields.contains_key(field));
-    let candidates =
-        [("id", format!("{path}/{{id}}"), "Reads it again."), ("job_id", JOB.to_owned(), "Follows its job.")];
+    let own = [("id", format!("{path}/{{id}}"), "Reads it again."), ("job_id", JOB.to_owned(), "Follows its job.")];
+    let elsewhere = ELSEWHERE.iter().filter(|(made_at, ..)| *made_at == path);
+    let elsewhere = elsewhere.map(|(_, place, target, what_for)| (*place, (*target).to_owned(), *what_for));
     let mut links = Map::new();
-    for (field, target, description) in candidates {
+    for (place, target, description) in own.into_iter().chain(elsewhere) {
+        let field = place.split('/').next().unwrap_or(place);
         if let Some(operation) = readers.get(&target).filter(|_| has(field)) {
-            let parameters = json!({ "id": format!("$response.body#/{field}") });
+            let parameters = json!({ "id": format!("$response.body#/{place}") });
             let link = json!({ "operationId": operation, "parameters": parameters, "description": description });
             links.insert(operation.clone(), link);
         }

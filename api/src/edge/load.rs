@@ -105,11 +105,9 @@ async fn pulse(load: &Load, pool: &PgPool, wait_max: Duration) {
     };
     let took = started.elapsed();
     metrics::histogram!("database_wait_seconds").record(took);
-    match ended {
-        // A database that is not there says so at once, to each request by itself: then nobody stands in line.
-        Ok(Ok(_)) | Ok(Err(sqlx::Error::Io(_) | sqlx::Error::Database(_))) => load.set_slow(took > wait_max),
-        _ => load.set_slow(true),
-    }
+    // A database that is not there says so at once, to each request by itself: then nobody stands in line.
+    let is_late = took > wait_max || matches!(ended, Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)));
+    load.set_slow(is_late);
 }
 
 #[cfg(test)]
