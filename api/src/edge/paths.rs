@@ -7,7 +7,7 @@ use domain::access::scope::Scope;
 use poem::http::{self, HeaderValue};
 use poem::{PathPattern, Request, Response};
 use poem_openapi::OpenApi;
-use poem_openapi::registry::MetaParamIn;
+use poem_openapi::registry::{MetaOperation, MetaParamIn};
 
 use super::retired::{self, Retired};
 use crate::problem::{FieldProblem, Place, Problem};
@@ -29,12 +29,21 @@ struct Method {
     query: BTreeSet<String>,
     /// What a caller must have.
     scopes: Vec<Scope>,
-    /// Whether it is for everybody.
-    is_open: bool,
     /// Whether its answer depends on the header `Prefer`.
     prefers: bool,
     /// Whether it is to go.
     retired: Option<&'static Retired>,
+}
+
+impl Method {
+    fn of(operation: MetaOperation) -> Method {
+        let scopes = operation.security.iter().flat_map(|schemes| schemes.values().flatten());
+        let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
+        let retired = operation.operation_id.and_then(retired::find);
+        let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
+        let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+        Method { query: query.map(|parameter| parameter.name).collect(), scopes, prefers, retired }
+    }
 }
 
 impl Path {
@@ -50,25 +59,22 @@ impl Path {
 /// All paths, by the pattern poem reports for them.
 pub(crate) struct Paths {
     known: BTreeMap<String, Path>,
+    /// Method and template of what changes something and is for everybody, such as logging in; few are.
+    open_writes: Vec<(String, String)>,
     unmatched: Arc<str>,
 }
 
 impl Paths {
     /// The paths of the operations of `T`.
     pub(crate) fn of<T: OpenApi>() -> Paths {
-        let mut paths = Paths { known: BTreeMap::new(), unmatched: UNMATCHED.into() };
+        let mut paths = Paths { known: BTreeMap::new(), open_writes: Vec::new(), unmatched: UNMATCHED.into() };
         for path in T::meta().into_iter().flat_map(|api| api.paths) {
-            let known = paths.entry(&path.path);
             for operation in path.operations {
-                let scopes = operation.security.iter().flat_map(|schemes| schemes.values().flatten());
-                let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
-                let is_open = operation.security.is_empty();
-                let retired = operation.operation_id.and_then(retired::find);
-                let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
-                let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
-                let query = query.map(|parameter| parameter.name).collect();
-                let method = Method { query, scopes, is_open, prefers, retired };
-                known.methods.insert(operation.method.to_string(), method);
+                let name = operation.method.to_string();
+                if operation.security.is_empty() && !operation.method.is_safe() {
+                    paths.open_writes.push((name.clone(), path.path.clone()));
+                }
+                paths.entry(&path.path).methods.insert(name, Method::of(operation));
             }
         }
         paths
@@ -107,13 +113,8 @@ impl Paths {
 
     /// Whether the request changes something by an operation that is for everybody, such as logging in.
     pub(crate) fn is_open_write(&self, request: &Request) -> bool {
-        if request.method().is_safe() {
-            return false;
-        }
-        let path = request.uri().path();
-        let is_open = |known: &&Path| known.methods.get(method(request)).is_some_and(|method| method.is_open);
-        // Few paths are, so few are compared.
-        self.known.values().filter(is_open).any(|known| fits(&known.template, path))
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        self.open_writes.iter().any(|(known, template)| known == method && fits(template, path))
     }
 
     /// Says on an answer what follows from how its operation is declared: what it depends on, and that the operation is to go.
