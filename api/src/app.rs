@@ -24,6 +24,11 @@ pub fn endpoint(state: ApiState) -> impl Endpoint<Output = Response> {
     Edge::new(route, state, paths)
 }
 
+/// The OpenAPI document, as the API serves it. It needs no state.
+pub fn document() -> String {
+    documents::document(&documents::service(crate::routes::described()))
+}
+
 fn paths_of<T: OpenApi>(_operations: &T) -> Paths {
     Paths::of::<T>()
 }

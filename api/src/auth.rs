@@ -31,7 +31,7 @@ impl<'a> ApiExtractor<'a> for Caller {
     fn register(registry: &mut Registry) {
         let scheme = MetaSecurityScheme {
             ty: "http",
-            description: Some("A session's token (`bns_…`, from createSession) or an API key (`bnx_live_…`)."),
+            description: Some(needs::SCHEME.as_str()),
             name: None,
             key_in: None,
             scheme: Some("bearer"),
@@ -57,6 +57,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         let token = Token::parse(token).ok_or_else(refused)?;
         let principal = context.state.tokens.principal(&context.state.pool, token).await.map_err(Problem::from)?;
         let principal = principal.ok_or_else(refused)?;
+        context.count(&principal, request)?;
         let lacking = context.paths.scopes(request).iter().find(|scope| !principal.scopes.has(**scope));
         match lacking {
             None => Ok(Caller(principal)),

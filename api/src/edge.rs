@@ -1,23 +1,36 @@
 //! The outermost layer: every request gets an id, every outcome becomes an answer.
 
+mod buckets;
+mod clients;
 mod context;
+mod cors;
 mod headers;
+mod load;
 mod negotiate;
 mod observe;
 mod paths;
+mod rates;
+pub(crate) mod retired;
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
 use poem::error::MethodNotAllowedError;
-use poem::http::header;
+use poem::http::uri::Scheme;
+use poem::http::{StatusCode, header};
 use poem::{Endpoint, PathPattern, Request, Response};
 
+pub(crate) use buckets::Buckets;
+pub use clients::Network;
 pub(crate) use context::{Context, Trace};
+pub use cors::Origin;
+pub(crate) use load::Load;
 pub(crate) use observe::describe as describe_metrics;
 pub(crate) use paths::Paths;
+pub use rates::{Rate, RateLimit, Rates};
 
 use crate::body::upload;
 use crate::problem::{Problem, from_poem};
@@ -43,7 +56,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         let context = Context::of(&request, self.state.clone(), self.paths.clone());
-        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (method, uri, is_tls) =
+            (request.method().clone(), request.uri().clone(), *request.scheme() == Scheme::HTTPS);
+        let origins = &self.state.limits.origins;
+        let origin = cors::origin(&request, origins);
         request.extensions_mut().insert(context.clone());
         let (mut response, route) = match self.outcome(request, &context).await {
             Ok(response) => {
@@ -52,17 +68,70 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             }
             Err((problem, route)) => (problem.into_response(uri.path(), &context.request_id), route),
         };
-        headers::secure(&mut response, &context.request_id);
+        headers::secure(&mut response, &context.request_id, is_tls);
+        buckets::show(&mut response, context.standing());
+        self.paths.tell(route.as_ref(), &method, &mut response);
+        if !origins.is_empty() {
+            cors::allow(&mut response, origin);
+        }
         observe::request(self.paths.template(route.as_ref()), &method, response.status(), started.elapsed());
         Ok(response)
     }
 }
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
-    /// Runs the request within its time; what goes wrong is a problem, with the route if it got that far.
+    /// What becomes of a request; what goes wrong is a problem, with the route if it got that far.
     async fn outcome(&self, request: Request, context: &Context) -> Result<Response, (Problem, Option<PathPattern>)> {
-        negotiate::accepts_json(&request).map_err(|problem| (problem, None))?;
-        self.paths.check_query(&request).map_err(|problem| (problem, None))?;
+        if let Some(response) = self.preflight(&request) {
+            return Ok(response);
+        }
+        let early = |problem| (problem, None);
+        negotiate::accepts_json(&request).map_err(early)?;
+        self.paths.check_query(&request).map_err(early)?;
+        // What the process says of itself is said whatever else there is to do.
+        if !request.uri().path().starts_with("/api/") {
+            return self.within_its_time(request, context).await;
+        }
+        if !request.method().is_safe() {
+            negotiate::has_plain_headers(&request).map_err(early)?;
+        }
+        let address = clients::address(request.remote_addr(), request.headers(), &self.state.limits.proxies);
+        let is_known = self.count_unknown(&request, address, context).map_err(early)?;
+        let _seat = self.state.load.enter().map_err(early)?;
+        let outcome = self.within_its_time(request, context).await;
+        if is_known && outcome.as_ref().is_err_and(|(problem, _)| problem.status() == StatusCode::UNAUTHORIZED) {
+            // It was somebody unknown after all; the refusal, if this one is too many, comes with the next.
+            address.map(|address| self.state.buckets.take_from(address, false).ok());
+        }
+        outcome
+    }
+
+    /// The answer to a browser that asks what a page of another origin may do.
+    fn preflight(&self, request: &Request) -> Option<Response> {
+        if self.state.limits.origins.is_empty() || !cors::is_preflight(request) {
+            return None;
+        }
+        self.paths.allow_at(request.uri().path()).map(cors::preflight)
+    }
+
+    /// Counts the request against the limits of its address, if it does not say who sends it or needs not. Whether it does.
+    fn count_unknown(&self, request: &Request, address: Option<IpAddr>, context: &Context) -> Result<bool, Problem> {
+        let (buckets, is_login) = (&self.state.buckets, self.paths.is_open_write(request));
+        let says_who = request.headers().contains_key(header::AUTHORIZATION) && !is_login;
+        match address {
+            Some(address) if says_who => buckets.check(address)?,
+            Some(address) => context.stands(buckets.take_from(address, is_login)?),
+            None => {}
+        }
+        Ok(says_who)
+    }
+
+    /// Runs the request within its time.
+    async fn within_its_time(
+        &self,
+        request: Request,
+        context: &Context,
+    ) -> Result<Response, (Problem, Option<PathPattern>)> {
         let limit = self.state.limits.request_timeout
             + negotiate::wait(&request)
             + upload::patience(&request, &self.state.limits);
@@ -108,7 +177,7 @@ mod tests {
         let notifier = queue::Notifier::spawn(pool.clone());
         let submitter = jobs::record_transaction::Submitter::spawn(pool.clone(), notifier.clone());
         let limits = Limits { request_timeout: Duration::from_millis(20), ..Limits::default() };
-        let state = Shared::new(ApiState { pool, submitter, notifier, metrics: None, limits });
+        let state = Shared::new(ApiState { pool, submitter, notifier, metrics: None, limits, replica: None });
         let response = Edge::new(endpoint, state, Paths::of::<()>()).call(Request::default()).await.unwrap();
         assert!(response.header("x-request-id").is_some());
         (response.status(), response.into_body().into_string().await.unwrap())

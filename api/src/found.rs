@@ -41,6 +41,12 @@ impl<T: Type + Serialize> Found<T> {
 pub(crate) struct KnownTags(Vec<String>);
 
 impl KnownTags {
+    /// Those of the request.
+    pub(crate) fn of(request: &Request) -> KnownTags {
+        let given = request.headers().get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        KnownTags(given.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect())
+    }
+
     /// Whether the caller has what is tagged so.
     pub(crate) fn contains(&self, tag: &str) -> bool {
         self.0.iter().any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
@@ -49,7 +55,6 @@ impl KnownTags {
 
 impl<'a> FromRequest<'a> for KnownTags {
     async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<KnownTags> {
-        let given = request.headers().get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        Ok(KnownTags(given.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect()))
+        Ok(KnownTags::of(request))
     }
 }

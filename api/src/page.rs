@@ -81,7 +81,8 @@ string_scalar!([] IdCursor);
 
 impl IdCursor {
     fn schema() -> MetaSchema {
-        MetaSchema { max_length: Some(CURSOR_LENGTH_MAX), ..MetaSchema::new("string") }
+        // 16 bytes in base64url, whose last character carries four of their bits less than the others.
+        cursor("^[A-Za-z0-9_-]{21}[AQgw]$")
     }
 
     fn parse(text: &str) -> Result<IdCursor, Refused> {
@@ -102,7 +103,8 @@ string_scalar!([] VersionCursor);
 
 impl VersionCursor {
     fn schema() -> MetaSchema {
-        IdCursor::schema()
+        // The same of 8 bytes.
+        cursor("^[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$")
     }
 
     fn parse(text: &str) -> Result<VersionCursor, Refused> {
@@ -115,8 +117,9 @@ impl VersionCursor {
     }
 }
 
-/// Enough for every kind of cursor to come.
-const CURSOR_LENGTH_MAX: usize = 200;
+fn cursor(pattern: &str) -> MetaSchema {
+    MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") }
+}
 
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], Refused> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());

@@ -14,7 +14,7 @@ use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 pub(crate) use from_poem::from_poem;
-pub(crate) use render::MEDIA_TYPE;
+pub(crate) use render::{MEDIA_TYPE, title};
 pub(crate) use schema::ProblemView;
 
 /// At most so many field errors are listed; what comes after them is found when these are mended.

@@ -91,9 +91,19 @@ pub(crate) mod refusals {
     /// Any operation's.
     pub(crate) const ANY: &[Refusal] = &[
         refusal(406, "not_acceptable", "The Accept header rules out JSON."),
+        refusal(
+            429,
+            "rate_limited",
+            "The caller has sent more requests than it may; `violated_policies` names the limit.",
+        ),
         refusal(500, "internal_error", "Something broke on our side."),
         refusal(503, "database_unavailable", "The database cannot be reached; try again after Retry-After."),
         refusal(503, "timeout", "The request took too long."),
+        refusal(
+            503,
+            "overloaded",
+            "There is too much to do, or the database is too slow; try again after Retry-After.",
+        ),
     ];
     /// Those of an operation that wants to know who asks.
     pub(crate) const SIGNED_IN: &[Refusal] = &[

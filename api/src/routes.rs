@@ -50,6 +50,11 @@ macro_rules! operations {
             merge::Merged(operations!(@nest state $($operation),+))
         }
 
+        /// The operations as far as their document needs them: none can be called.
+        pub(crate) fn described() -> impl OpenApi {
+            merge::described(operations)
+        }
+
         /// The same as method and path.
         #[cfg(test)]
         const ROUTES: &[&str] = &[$($route),+];

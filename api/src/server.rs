@@ -3,21 +3,28 @@
 //! poem's own server leaves Nagle's algorithm on (40 ms stalls on small frames), waits for ever for a header and spins when
 //! accepting fails, so hyper is driven directly and poem begins at the request.
 
+mod tls;
+
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
+use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+pub use tls::Tls;
 
 use crate::state::{ApiState, Limits};
 
@@ -33,6 +40,8 @@ pub struct ApiConfig {
     pub listener: TcpListener,
     /// What the operations share.
     pub state: ApiState,
+    /// With what to serve TLS; without it, plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// Serves the API until `shutdown` resolves, then lets requests in flight end.
@@ -41,19 +50,26 @@ pub struct ApiConfig {
 /// When the socket has no address any more.
 pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let limits = config.state.limits.clone();
-    serve_endpoint(config.listener, limits, crate::app::endpoint(config.state), shutdown).await
+    let socket = Socket { listener: config.listener, tls: config.tls, limits };
+    serve_endpoint(socket, crate::app::endpoint(config.state), shutdown).await
+}
+
+/// Where to serve, and how.
+pub(crate) struct Socket {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) limits: Limits,
 }
 
 /// Serves one endpoint until `shutdown` resolves, then lets requests in flight end.
 pub(crate) async fn serve_endpoint(
-    listener: TcpListener,
-    limits: Limits,
+    Socket { listener, tls, limits }: Socket,
     endpoint: impl IntoEndpoint<Endpoint: 'static>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (limits, endpoint) = (Arc::new(limits), Arc::new(endpoint.into_endpoint().map_to_response()));
     let (stop, stopping) = watch::channel(());
-    let server = Server { local: listener.local_addr()?, limits, endpoint, stopping };
+    let server = Server { local: listener.local_addr()?, tls, limits, endpoint, stopping };
     let connections = Arc::new(Semaphore::new(server.limits.connections_max));
     let mut shutdown = pin!(shutdown);
     loop {
@@ -87,6 +103,7 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> (TcpStr
 
 struct Server<E> {
     local: SocketAddr,
+    tls: Option<Tls>,
     limits: Arc<Limits>,
     endpoint: Arc<E>,
     /// Its sender is dropped when the server is to stop.
@@ -101,32 +118,51 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
             return;
         }
         let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(remote.into()));
+        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let endpoint = self.endpoint.clone();
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
+            let request = (request, local.clone(), remote.clone(), scheme.clone()).into();
             let endpoint = endpoint.clone();
             async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_timeout)
-            .pipeline_flush(true)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        let mut stopping = self.stopping.clone();
+        let timeout = self.limits.header_timeout;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(timeout).pipeline_flush(true);
+        let (tls, stopping) = (self.tls.as_ref().map(Tls::acceptor), self.stopping.clone());
         tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                _ = stopping.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+            if let Some(tls) = tls {
+                match tokio::time::timeout(timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => drive(&http, stream, service, stopping).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a client and we do not agree on TLS"),
+                    Err(_late) => tracing::debug!("a client took too long to agree on TLS"),
                 }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
+            } else {
+                drive(&http, stream, service, stopping).await;
             }
             drop(permit);
         });
+    }
+}
+
+/// Serves a connection to its end; when the server is to stop, that is the end of the request in flight.
+async fn drive<S, B>(
+    http: &http1::Builder,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: S,
+    mut stopping: watch::Receiver<()>,
+) where
+    S: HttpService<Incoming, ResBody = B, Error = Infallible>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Principal;
 use jobs::record_transaction::Submitter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::Notifier;
@@ -10,11 +11,13 @@ use sqlx::PgPool;
 use sqlx::pool::PoolConnection;
 
 use crate::auth::Tokens;
+use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::problem::Problem;
+use crate::replica::Replica;
 use crate::waiters::Waiters;
 
-/// Bounds on what one request may take.
+/// Bounds on what requests may take, and from where they may come.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of a request body.
@@ -33,6 +36,18 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How many connections may be open at once; more wait to be accepted.
     pub connections_max: usize,
+    /// How many requests may be in flight at once; more are turned away.
+    pub in_flight_max: usize,
+    /// Requests are turned away while the next one would wait longer than this for the database.
+    pub database_wait_max: Duration,
+    /// How many requests one caller may send.
+    pub rates: Rates,
+    /// A replica that is later than this is not read.
+    pub replica_lag_max: Duration,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
+    /// The origins whose pages may call the API.
+    pub origins: Vec<Origin>,
 }
 
 impl Default for Limits {
@@ -46,6 +61,12 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(20),
             header_timeout: Duration::from_secs(30),
             connections_max: 10_000,
+            in_flight_max: 5_000,
+            database_wait_max: Duration::from_secs(1),
+            rates: Rates::default(),
+            replica_lag_max: Duration::from_secs(2),
+            proxies: Vec::new(),
+            origins: Vec::new(),
         }
     }
 }
@@ -60,8 +81,10 @@ pub struct ApiState {
     pub notifier: Notifier,
     /// Renders `/metrics`; none when another part of the process serves them.
     pub metrics: Option<PrometheusHandle>,
-    /// Bounds on what one request may take.
+    /// Bounds on what requests may take, and from where they may come.
     pub limits: Limits,
+    /// Connections to a replica of the database, for reads that may be late.
+    pub replica: Option<PgPool>,
 }
 
 /// What the operations share: what was given, and what is kept between requests.
@@ -74,6 +97,9 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) hashing: Hashing,
     pub(crate) waiters: Waiters,
+    pub(crate) buckets: Buckets,
+    pub(crate) load: Arc<Load>,
+    pub(crate) replica: Option<Arc<Replica>>,
 }
 
 /// A share of it.
@@ -82,14 +108,41 @@ pub(crate) type State = Arc<Shared>;
 impl Shared {
     /// Begins with empty caches. Must be called within a tokio runtime: it starts the task that watches transactions.
     pub(crate) fn new(given: ApiState) -> State {
-        let ApiState { pool, submitter, notifier, metrics, limits } = given;
+        let ApiState { pool, submitter, notifier, metrics, limits, replica } = given;
         let waiters = Waiters::spawn(pool.clone());
         let (tokens, hashing) = (Tokens::default(), Hashing::default());
-        Arc::new(Shared { pool, submitter, notifier, metrics, limits, tokens, hashing, waiters })
+        let buckets = Buckets::new(limits.rates.clone());
+        let load = Load::watch(pool.clone(), limits.in_flight_max, limits.database_wait_max);
+        let replica = replica.map(|replica| Replica::watch(replica, pool.clone(), limits.replica_lag_max));
+        Arc::new(Shared {
+            pool,
+            submitter,
+            notifier,
+            metrics,
+            limits,
+            tokens,
+            hashing,
+            waiters,
+            buckets,
+            load,
+            replica,
+        })
     }
 
     /// A connection to read with.
     pub(crate) async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>, Problem> {
         Ok(self.pool.acquire().await?)
+    }
+
+    /// A connection to read with what may be late: a list or a search, never one thing by its id. It is one to the replica if that is
+    /// there and not too late, and the caller has not just written something.
+    pub(crate) async fn late_connection(&self, caller: &Principal) -> Result<PoolConnection<sqlx::Postgres>, Problem> {
+        if let Some(pool) = self.replica.as_ref().and_then(|replica| replica.pool_for(caller)) {
+            match pool.acquire().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => tracing::warn!(%error, "the replica cannot be reached; the primary is read"),
+            }
+        }
+        self.connection().await
     }
 }

@@ -10,7 +10,7 @@ use poem::web::Data;
 use poem::{Body, EndpointExt, Response, Route, handler, post};
 use tokio::net::TcpListener;
 
-use crate::server::serve_endpoint;
+use crate::server::{Socket, serve_endpoint};
 use crate::state::Limits;
 
 /// The longest request: a proof of 63 hashes and a note with room for many signatures.
@@ -38,7 +38,8 @@ pub struct WitnessConfig {
 /// When the socket has no address any more.
 pub async fn serve_witness(config: WitnessConfig, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let route = Route::new().at("/add-checkpoint", post(add_checkpoint)).data(Arc::new(config.witness));
-    serve_endpoint(config.listener, Limits::default(), route, shutdown).await
+    let socket = Socket { listener: config.listener, tls: None, limits: Limits::default() };
+    serve_endpoint(socket, route, shutdown).await
 }
 
 #[handler]

@@ -6,6 +6,7 @@ pub mod db;
 pub mod import;
 pub mod ledger;
 pub mod migrate;
+pub mod openapi;
 pub mod up;
 pub mod witness;
 pub mod worker;
@@ -44,6 +45,8 @@ enum Command {
     /// Bring data in through the API.
     Import(import::ImportArgs),
     Ledger(ledger::LedgerArgs),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApiArgs),
     Db(db::DbArgs),
     Admin(admin::AdminArgs),
 }
@@ -70,6 +73,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Migrate(args) => single_threaded()?.block_on(migrate::run(args)),
         Command::Import(args) => multi_threaded()?.block_on(import::run(args)),
         Command::Ledger(args) => single_threaded()?.block_on(ledger::run(args)),
+        Command::OpenApi(args) => openapi::run(args),
         Command::Db(args) => db::run(args),
         Command::Admin(args) => single_threaded()?.block_on(admin::run(args)),
     }

@@ -96,10 +96,18 @@ pub fn given(url: Option<&str>) -> Option<&str> {
 /// # Errors
 /// When it is not the address of a PostgreSQL database.
 pub fn options(url: &str) -> Result<PgConnectOptions> {
+    options_of("--database-url (DATABASE_URL)", url)
+}
+
+/// The same for another flag that takes an address.
+///
+/// # Errors
+/// As [`options`].
+pub fn options_of(flag: &str, url: &str) -> Result<PgConnectOptions> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        bail!("--database-url (DATABASE_URL): an address begins with postgres://");
+        bail!("{flag}: an address begins with postgres://");
     }
-    PgConnectOptions::from_str(url).context("--database-url (DATABASE_URL): not the address of a PostgreSQL database")
+    PgConnectOptions::from_str(url).with_context(|| format!("{flag}: not the address of a PostgreSQL database"))
 }
 
 /// The `bitnexus up` that runs in `dir`.
@@ -124,7 +132,10 @@ impl ShutdownArgs {
 }
 
 /// Seconds, with decimals, up to an hour.
-fn seconds(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// When the text is none.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
     if duration > Duration::from_secs(3600) {

@@ -27,7 +27,7 @@ impl Findings {
         let length = value.chars().count();
         if length < min || length > max {
             self.add(pointer, "length", format!("must have {min} to {max} characters, has {length}"));
-        } else if value.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        } else if value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             self.add(pointer, "control_character", "must not hold control characters");
         } else if min > 0 && value.trim().is_empty() {
             self.add(pointer, "blank", "must not be blank");

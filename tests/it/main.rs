@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, helper functions included")]
 
 mod api;
+mod api_flags;
 mod chaos;
 mod domain;
 mod history;

@@ -98,3 +98,13 @@ fn commands_without_a_database_say_how_to_get_one() {
         assert!(said.contains("DATABASE_URL is not set"), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn tls_is_for_the_role_by_itself() {
+    let folder = folder();
+    let mut command = up(&folder);
+    command.env("API_TLS_CERT", "certificate.pem");
+    let (code, said) = refused(command);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("API_TLS_CERT") && said.contains("bitnexus api"), "{said}");
+}

@@ -1,9 +1,28 @@
 //! What each operation needs of its caller, said once: the attribute puts it into the document, and what the document says is what is
 //! checked.
 
-use domain::access::scope::Scope;
+use std::sync::LazyLock;
+
+use domain::Role;
+use domain::access::scope::{Scope, Scopes};
 use poem_openapi::OAuthScopes;
 use poem_openapi::registry::MetaOAuthScope;
+
+/// What the document says of tokens: the scopes, and which role has which.
+pub(crate) static SCHEME: LazyLock<String> = LazyLock::new(|| {
+    let line = |scope: &Scope| {
+        let has = |role: &Role| Scopes::of_role(*role).has(*scope);
+        let roles: Vec<&str> = Role::ALL.iter().filter(|role| has(role)).map(|role| role.as_str()).collect();
+        format!("| `{}` | {} | {} |", scope.as_str(), scope.meaning().trim(), roles.join(", "))
+    };
+    let lines: Vec<String> = Scope::ALL.iter().map(line).collect();
+    format!(
+        "A session's token (`bns_…`, from createSession) or an API key (`bnx_live_…`). It has the scopes of its user's role, and an API \
+         key may have fewer. A user sees and changes only what is theirs, whatever the scope.\n\n\
+         | scope | allows | roles |\n|---|---|---|\n{}",
+        lines.join("\n")
+    )
+});
 
 /// A scope as poem-openapi takes it: `#[oai(scope = "needs::USERS_READ")] caller: Caller`.
 pub(crate) struct Needs(Scope);

@@ -43,10 +43,10 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
 }
 
 /// The rule of [`is_forbidden`] as a pattern that every ECMA-262 engine understands.
-const PRINTABLE: &str = r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F]*$";
+const PRINTABLE: &str = r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$";
 
 fn is_forbidden(c: char) -> bool {
-    c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t')
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t')
 }
 
 impl<const MIN: usize, const MAX: usize> Deref for Text<MIN, MAX> {
@@ -113,6 +113,7 @@ mod tests {
         assert_eq!(code("a"), Err("too_short"));
         assert_eq!(code("abcde"), Err("too_long"));
         assert_eq!(code("a\0b"), Err("control_character"));
+        assert_eq!(code("a\u{85}b"), Err("control_character"));
         assert_eq!(code("äöü\n"), Ok(()));
     }
 

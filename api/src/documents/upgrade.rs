@@ -1,11 +1,13 @@
 //! From what poem-openapi writes to valid OpenAPI 3.1.
 //!
-//! It writes 3.0 with some words of 3.1 in it, and has no way to say that an object is closed, that a field may be null, or what
-//! headers every answer has. The walk here says so once for all operations.
+//! It writes 3.0 with some words of 3.1 in it, and has no way to say that an object is closed or that a field may be null. The walk here
+//! says so once for all operations.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
+
+use super::{common, follow, sample};
 
 /// The document as 3.1, pretty-printed.
 pub(super) fn to_3_1(document: &str) -> String {
@@ -18,16 +20,15 @@ pub(super) fn to_3_1(document: &str) -> String {
     let closed = request_schemas(&document);
     schemas(&mut document["components"]["schemas"], &closed);
     name_rests(&mut document["paths"]);
-    for (_, path) in entries(&mut document["paths"]) {
-        for (_, operation) in entries(path) {
-            self::operation(operation);
-        }
-    }
+    common::add(&mut document);
+    follow::add(&mut document);
     walk(&mut document);
+    sample::add(&mut document["components"]["schemas"]);
     serde_json::to_string_pretty(&document).expect("a JSON value can be written")
 }
 
-fn entries(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+/// The members of an object; none of what is no object.
+pub(super) fn entries(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
     value.as_object_mut().into_iter().flat_map(Map::iter_mut)
 }
 
@@ -40,7 +41,7 @@ fn name_rests(paths: &mut Value) {
             continue;
         };
         let description = "The rest of the path; its slashes are written as they are.";
-        let schema = json!({ "type": "string" });
+        let schema = json!({ "type": "string", "pattern": rest_pattern(name) });
         let rest =
             json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema });
         for (_, operation) in entries(&mut operations) {
@@ -48,6 +49,14 @@ fn name_rests(paths: &mut Value) {
         }
         paths.insert(format!("{start}/{{{name}}}"), operations);
     }
+}
+
+/// What a rest of a path looks like: those there are are the paths of tiles (C2SP tlog-tiles).
+fn rest_pattern(name: &str) -> String {
+    let level = if name == "tile" { "([0-9]|[1-5][0-9]|6[0-3])/" } else { "" };
+    let index = "(x([1-9][0-9]{2}|0[1-9][0-9]|00[1-9])/(x[0-9]{3}/){0,4})?[0-9]{3}";
+    let width = r"(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?";
+    format!("^{level}{index}{width}$")
 }
 
 /// The names of the component schemas that requests are made of.
@@ -112,29 +121,6 @@ fn allow_null(schema: &mut Value) {
             words.push(Value::Null);
         }
     }
-}
-
-/// Every answer has the request's id; every operation says whether it wants a token.
-fn operation(operation: &mut Value) {
-    if operation.get("security").is_none() {
-        operation["security"] = json!([]);
-    }
-    for (status, response) in entries(&mut operation["responses"]) {
-        let headers = &mut response["headers"];
-        if headers.is_null() {
-            *headers = json!({});
-        }
-        headers["x-request-id"] = header("The id of the request, the caller's own or one of ours.");
-        match status.as_str() {
-            "401" => headers["WWW-Authenticate"] = header("The scheme to authenticate with."),
-            "503" => headers["Retry-After"] = header("Seconds after which to try again."),
-            _ => {}
-        }
-    }
-}
-
-fn header(description: &str) -> Value {
-    json!({ "description": description, "schema": { "type": "string" } })
 }
 
 /// Small differences, wherever they stand: `example`, bounds written as floats.

@@ -1,11 +1,14 @@
 //! What a request carries with it: its id, its trace, and the state that operations share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use domain::Principal;
 use poem::{FromRequest, Request, RequestBody};
 use uuid::Uuid;
 
 use super::Paths;
+use super::buckets::Standing;
+use crate::problem::Problem;
 use crate::state::State;
 
 /// Longest id a client may choose for its request.
@@ -22,6 +25,8 @@ pub(crate) struct Context {
     pub state: State,
     /// What the operations declare.
     pub paths: Arc<Paths>,
+    /// How the caller stands with its limits, once that is known.
+    standing: Arc<OnceLock<Vec<Standing>>>,
 }
 
 impl Context {
@@ -32,7 +37,27 @@ impl Context {
             None => Uuid::now_v7().to_string().into(),
         };
         let traceparent = request.header("traceparent").filter(|trace| is_traceparent(trace)).map(Arc::from);
-        Context { request_id, traceparent, state, paths }
+        Context { request_id, traceparent, state, paths, standing: Arc::default() }
+    }
+
+    /// Counts the request against the limits of its caller, which is known now, and remembers who writes.
+    pub(crate) fn count(&self, caller: &Principal, request: &Request) -> Result<(), Problem> {
+        if let Some(replica) = self.state.replica.as_ref().filter(|_| !request.method().is_safe()) {
+            replica.wrote(caller);
+        }
+        self.stands(self.state.buckets.take_of(caller, request.method())?);
+        Ok(())
+    }
+
+    /// Remembers how the caller stands, for the answer to say.
+    pub(super) fn stands(&self, standing: Vec<Standing>) {
+        // Whoever is counted first is the caller.
+        let _ = self.standing.set(standing);
+    }
+
+    /// How the caller stands.
+    pub(super) fn standing(&self) -> &[Standing] {
+        self.standing.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The context of a request behind the edge.

@@ -32,6 +32,24 @@ fn is_taken(range: &str, path: &str) -> bool {
     !refused && (is_json || is_csv || (is_log && path.starts_with("/api/v1/ledger/")))
 }
 
+/// Headers that change what a request does.
+const DECISIVE: [&str; 2] = ["Idempotency-Key", "If-Match"];
+
+/// Refuses such a header that is no text or, where there can be but one, there twice: to overlook it would be to do something else than
+/// was asked for.
+pub(crate) fn has_plain_headers(request: &Request) -> Result<(), Problem> {
+    for name in DECISIVE {
+        let values = request.headers().get_all(name);
+        if values.iter().any(|value| value.to_str().is_err()) {
+            return Err(Problem::parameter(name, "invalid_parameter", "This must be printable ASCII."));
+        }
+        if name == DECISIVE[0] && values.iter().nth(1).is_some() {
+            return Err(Problem::parameter(name, "duplicate_parameter", "This is given more than once."));
+        }
+    }
+    Ok(())
+}
+
 /// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.
 pub(crate) fn wait(request: &Request) -> Duration {
     let preference = request.header("prefer").and_then(|text| Prefer::parse(text).ok());
@@ -41,6 +59,16 @@ pub(crate) fn wait(request: &Request) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_that_decides_is_not_overlooked() {
+        let of = |values: &[&str]| {
+            let with = |request: poem::RequestBuilder, value: &&str| request.header("idempotency-key", *value);
+            has_plain_headers(&values.iter().fold(Request::builder(), with).finish()).is_ok()
+        };
+        assert!(of(&[]) && of(&["order-17"]));
+        assert!(!of(&["\u{e9}"]) && !of(&["order-17", "order-17"]));
+    }
 
     #[test]
     fn json_must_not_be_ruled_out() {

@@ -39,6 +39,13 @@ fn method_label(method: &Method) -> &'static str {
 /// Says what the metrics are, once, for the exporter.
 pub(crate) fn describe() {
     metrics::describe_counter!("http_requests_total", "HTTP requests answered, by route template, method and status");
+    metrics::describe_counter!("http_requests_refused_total", "HTTP requests turned away, by why: rate, busy or slow");
+    metrics::describe_gauge!("http_requests_in_flight", "HTTP requests that are being served");
+    metrics::describe_histogram!(
+        "database_wait_seconds",
+        metrics::Unit::Seconds,
+        "How long a probe waited for a connection and its answer"
+    );
     metrics::describe_histogram!(
         "http_request_duration_seconds",
         metrics::Unit::Seconds,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use domain::access::scope::Scope;
 use poem::http::{self, HeaderValue};
-use poem::{PathPattern, Request};
+use poem::{PathPattern, Request, Response};
 use poem_openapi::OpenApi;
-use poem_openapi::registry::MetaParamIn;
+use poem_openapi::registry::{MetaOperation, MetaParamIn};
 
+use super::retired::{self, Retired};
 use crate::problem::{FieldProblem, Place, Problem};
 
 /// What stands in the metrics for a request that matched no route.
@@ -28,26 +29,52 @@ struct Method {
     query: BTreeSet<String>,
     /// What a caller must have.
     scopes: Vec<Scope>,
+    /// Whether its answer depends on the header `Prefer`.
+    prefers: bool,
+    /// Whether it is to go.
+    retired: Option<&'static Retired>,
+}
+
+impl Method {
+    fn of(operation: MetaOperation) -> Method {
+        let scopes = operation.security.iter().flat_map(|schemes| schemes.values().flatten());
+        let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
+        let retired = operation.operation_id.and_then(retired::find);
+        let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
+        let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+        Method { query: query.map(|parameter| parameter.name).collect(), scopes, prefers, retired }
+    }
+}
+
+impl Path {
+    fn allow(&self) -> Option<HeaderValue> {
+        let mut methods: Vec<&str> = self.methods.keys().map(String::as_str).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        HeaderValue::from_str(&methods.join(", ")).ok()
+    }
 }
 
 /// All paths, by the pattern poem reports for them.
 pub(crate) struct Paths {
     known: BTreeMap<String, Path>,
+    /// Method and template of what changes something and is for everybody, such as logging in; few are.
+    open_writes: Vec<(String, String)>,
     unmatched: Arc<str>,
 }
 
 impl Paths {
     /// The paths of the operations of `T`.
     pub(crate) fn of<T: OpenApi>() -> Paths {
-        let mut paths = Paths { known: BTreeMap::new(), unmatched: UNMATCHED.into() };
+        let mut paths = Paths { known: BTreeMap::new(), open_writes: Vec::new(), unmatched: UNMATCHED.into() };
         for path in T::meta().into_iter().flat_map(|api| api.paths) {
-            let known = paths.entry(&path.path);
             for operation in path.operations {
-                let scopes = operation.security.iter().flat_map(|schemes| schemes.values().flatten());
-                let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
-                let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
-                let query = query.map(|parameter| parameter.name).collect();
-                known.methods.insert(operation.method.to_string(), Method { query, scopes });
+                let name = operation.method.to_string();
+                if operation.security.is_empty() && !operation.method.is_safe() {
+                    paths.open_writes.push((name.clone(), path.path.clone()));
+                }
+                paths.entry(&path.path).methods.insert(name, Method::of(operation));
             }
         }
         paths
@@ -76,11 +103,29 @@ impl Paths {
 
     /// The `Allow` header of a path.
     pub(crate) fn allow(&self, route: Option<&PathPattern>) -> Option<HeaderValue> {
-        let mut methods: Vec<&str> = self.matched(route)?.methods.keys().map(String::as_str).collect();
-        if methods.contains(&"GET") {
-            methods.push("HEAD");
+        self.matched(route)?.allow()
+    }
+
+    /// The same of the path that a request names, which has not been routed.
+    pub(crate) fn allow_at(&self, path: &str) -> Option<HeaderValue> {
+        self.known.values().find(|known| fits(&known.template, path))?.allow()
+    }
+
+    /// Whether the request changes something by an operation that is for everybody, such as logging in.
+    pub(crate) fn is_open_write(&self, request: &Request) -> bool {
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        self.open_writes.iter().any(|(known, template)| known == method && fits(template, path))
+    }
+
+    /// Says on an answer what follows from how its operation is declared: what it depends on, and that the operation is to go.
+    pub(crate) fn tell(&self, route: Option<&PathPattern>, method: &http::Method, response: &mut Response) {
+        let Some(method) = self.matched(route).and_then(|path| path.methods.get(method.as_str())) else { return };
+        if method.prefers {
+            response.headers_mut().append(http::header::VARY, HeaderValue::from_static("Prefer"));
         }
-        HeaderValue::from_str(&methods.join(", ")).ok()
+        if let Some(retired) = method.retired {
+            retired.tell(response);
+        }
     }
 
     /// Refuses a query parameter that the operation does not have, or has once: a misspelt filter must not look like a wide result.

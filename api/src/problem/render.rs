@@ -79,7 +79,7 @@ impl<'a> From<&'a FieldProblem> for Entry<'a> {
 }
 
 /// RFC 9457 wants one title for each type: the code, spelled for a person.
-fn title(code: &str) -> String {
+pub(crate) fn title(code: &str) -> String {
     let mut title = code.replace('_', " ");
     if let Some(first) = title.get_mut(..1) {
         first.make_ascii_uppercase();

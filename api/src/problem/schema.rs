@@ -27,6 +27,12 @@ pub(crate) struct ProblemView {
     /// The resource that is already there, when the problem is a conflict with one.
     #[oai(default, skip_serializing_if_is_none)]
     existing_id: Option<uuid::Uuid>,
+    /// The scope that the caller lacks, when it is forbidden for that.
+    #[oai(default, skip_serializing_if_is_none)]
+    scope: Option<String>,
+    /// The limits that are used up, as `RateLimit-Policy` names them, when the caller has sent too many requests.
+    #[oai(default, skip_serializing_if_is_empty)]
+    violated_policies: Vec<String>,
 }
 
 /// One wrong value: `pointer` for one in the body, `parameter` for one beside it.

@@ -1,11 +1,13 @@
 //! `bitnexus api`: the role that serves HTTP.
 
+mod protection;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use api::{ApiConfig, ApiState, Limits};
+use api::{ApiConfig, ApiState};
 use clap::Args;
 use jobs::record_transaction::Submitter;
 use queue::Notifier;
@@ -13,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use workers::supervisor::signals;
 
+use self::protection::ProtectionArgs;
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::telemetry;
 
@@ -31,6 +34,8 @@ pub struct ApiArgs {
     #[arg(long, value_name = "N", env = "API_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: u32,
     #[command(flatten)]
+    protection: ProtectionArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -39,17 +44,19 @@ pub struct ApiArgs {
 /// # Errors
 /// When the address cannot be bound, or the database's address is wrong.
 pub async fn run(args: ApiArgs) -> Result<ExitCode> {
+    let (tls, limits) = (args.protection.tls()?, args.protection.limits());
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;
     let pool = args.database.pool("api", args.connections)?;
+    let replica = args.protection.replica(args.connections)?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("--listen (API_LISTEN): listening on {}", args.listen))?;
     tracing::info!(address = %args.listen, "the api listens");
     let notifier = Notifier::spawn(pool.clone());
     let submitter = Submitter::spawn(pool.clone(), notifier.clone());
-    let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits: Limits::default() };
-    let served = api::serve(ApiConfig { listener, state }, shutdown.clone().cancelled_owned());
+    let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits, replica };
+    let served = api::serve(ApiConfig { listener, state, tls }, shutdown.clone().cancelled_owned());
     tokio::select! {
         served = served => served.context("serving the API")?,
         () = overdue(&shutdown, args.shutdown.timeout()) => tracing::warn!("requests were cut off"),

@@ -66,6 +66,7 @@ pub async fn run(args: UpArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     let folder = Folder::make(&args.dir)?;
     let _locks = take_locks(&folder).await?;
     checks::ports_are_free(&args)?;
+    checks::http_is_plain()?;
     let running =
         Running { pid: std::process::id(), api: args.api_listen, metrics: args.metrics_listen, database_url: None };
     running.tell(&folder)?;

@@ -53,6 +53,7 @@ async fn every_answer_says_which_request_it_is_for() {
     let chosen = api.admin.send(Method::GET, "/api/v1/users", &[("x-request-id", "checkout-17")], Vec::new()).await;
     assert_eq!(chosen.header("x-request-id"), Some("checkout-17"));
     assert_eq!(chosen.header("cache-control"), Some("no-store"));
+    assert_eq!(api.admin.post("/api/v1/transactions", &json!({})).await.header("vary"), Some("Prefer"));
     let refused = api.admin.send(Method::GET, "/nothing", &[("x-request-id", "not plain")], Vec::new()).await;
     assert_ne!(refused.header("x-request-id"), Some("not plain"));
 }

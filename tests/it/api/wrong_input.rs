@@ -208,6 +208,8 @@ async fn a_wrong_parameter_is_refused_by_name() {
     }
     let key = api.admin.post_once("/api/v1/products", "a b", &json!({})).await;
     assert_eq!(key.refusal().2, ["Idempotency-Key invalid_parameter"]);
+    let no_text = api.admin.post_once("/api/v1/products", "caf\u{e9}", &json!({})).await;
+    assert_eq!(no_text.refusal().2, ["Idempotency-Key invalid_parameter"], "it is not overlooked");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ impl ListProducts {
     ) -> Result<Listed<ProductView>, Failure<Self>> {
         let (owner, sku) = (owner_id.0.map(|Id(id)| UserId(id)), sku.0.map(Text::into_inner));
         let filter = Filter { owner, sku, page: page(after.0, limit.0) };
-        let listed = products::list(&mut *self.0.connection().await?, &caller.0, &filter).await?;
+        let listed = products::list(&mut *self.0.late_connection(&caller.0).await?, &caller.0, &filter).await?;
         let products = listed.items.iter().map(ProductView::from).collect();
         let page = Page::of(products, listed.has_more, |product: &ProductView| IdCursor::encode(product.id));
         Ok(Listed::of(&page, uri))

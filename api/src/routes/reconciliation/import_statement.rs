@@ -2,7 +2,7 @@
 
 use domain::Error;
 use domain::reconciliation::statements::{self, ImportError, NewStatement, TOLERANCE_DAYS};
-use ledger::{AccountId, Currency, Money};
+use ledger::{AccountId, Money};
 use poem::http::StatusCode;
 use poem_openapi::param::Query;
 use poem_openapi::{ApiResponse, OpenApi};
@@ -11,6 +11,7 @@ use crate::auth::{Caller, needs};
 use crate::body::csv::Csv;
 use crate::body::day::Day;
 use crate::body::integer::Integer;
+use crate::body::money::CurrencyCode;
 use crate::body::text::{Id, Text};
 use crate::problem::Problem;
 use crate::problem::from_domain::sentence;
@@ -64,7 +65,7 @@ impl ImportStatement {
         /// The account that it is about.
         account_id: Query<Id>,
         /// The account's currency, by ISO 4217.
-        currency: Query<Text<3, 3>>,
+        currency: Query<CurrencyCode>,
         /// The first day.
         period_from: Query<Day>,
         /// The last day.
@@ -82,7 +83,7 @@ impl ImportStatement {
         if !caller.0.is_staff() {
             return Err(Error::Forbidden("only an operator or an administrator imports statements").into());
         }
-        let currency = Currency::parse(&currency.0).map_err(|error| wrong("currency", error.to_string()))?;
+        let CurrencyCode(currency) = currency.0;
         let money = |name, text: &str| Money::parse(text, currency).map_err(|error| wrong(name, error.to_string()));
         let new = NewStatement {
             name: name.0.into_inner(),

@@ -53,7 +53,7 @@ impl ListTransactions {
             reference: reference.0.map(Text::into_inner),
             page: page(after.0, limit.0),
         };
-        let listed = transactions::list(&mut *self.0.connection().await?, &caller.0, &filter).await?;
+        let listed = transactions::list(&mut *self.0.late_connection(&caller.0).await?, &caller.0, &filter).await?;
         let transactions = listed.items.iter().map(TransactionView::from).collect();
         let page =
             Page::of(transactions, listed.has_more, |transaction: &TransactionView| IdCursor::encode(transaction.id));

@@ -37,7 +37,7 @@ impl ListUsers {
         limit: Query<Option<Limit>>,
     ) -> Result<Listed<UserView>, Failure<Self>> {
         let filter = Filter { email: email.0.map(Text::into_inner), page: page(after.0, limit.0) };
-        let listed = accounts::list(&mut *self.0.connection().await?, &caller.0, &filter).await?;
+        let listed = accounts::list(&mut *self.0.late_connection(&caller.0).await?, &caller.0, &filter).await?;
         let users = listed.items.iter().map(UserView::from).collect();
         let page = Page::of(users, listed.has_more, |user: &UserView| IdCursor::encode(user.id));
         Ok(Listed::of(&page, uri))
