@@ -16,9 +16,12 @@ create function app.search_vector(name text, description text, sku text, owner_i
 returns tsvector language sql immutable parallel safe as $$
     select setweight(to_tsvector('pg_catalog.english', app.search_text(name)), 'A')
         || setweight(to_tsvector('pg_catalog.english', coalesce(app.search_text(description), '')), 'C')
-        || array_to_tsvector(array[
-            lower(sku), '=owner:' || owner_id, '=category:' || coalesce(category_id::text, ''), '=status:' || status
-        ])
+        || array_to_tsvector(array_remove(array[
+            '=sku:' || lower(sku),
+            '=owner:' || owner_id,
+            '=category:' || category_id,
+            case when status = 'archived' then '=archived' end
+        ], null))
 $$;
 comment on function app.search_vector(text, text, text, uuid, integer, text) is
     'What a product is found by: the stems of its name (weight A) and description (C), its code, and its owner, category and status.';
