@@ -20,7 +20,7 @@ pub use categories::CategoryId;
 pub use create::{NewProduct, create};
 pub use list::{After, Filter, Sort, list};
 pub use price::Prices;
-pub use read::find;
+pub use read::{find, find_own};
 pub use status::Status;
 pub use update::{Change, update};
 

@@ -5,9 +5,11 @@ pub mod categorize;
 pub mod erase_user;
 pub mod expire_holds;
 pub mod open_wallets;
+pub mod progress;
 pub mod publish_checkpoint;
 pub mod reconcile;
 pub mod record_transaction;
+pub mod reindex;
 pub mod submitted;
 
 use std::sync::Arc;
@@ -52,7 +54,7 @@ pub fn registry(state: State) -> Registry {
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
         .state(Arc::new(state));
-    reconcile::register(registry)
+    reindex::register(reconcile::register(registry))
 }
 
 /// The queue of everything that writes to the ledger.

@@ -55,6 +55,16 @@ pub async fn find(conn: &mut PgConnection, principal: &Principal, id: ProductId)
     in_order(conn, principal, &[id.0]).await?.pop().ok_or(Error::NotFound)
 }
 
+/// The product, if the caller may change it.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none, or the caller is no staff and it is somebody else's; when the database fails.
+pub async fn find_own(conn: &mut PgConnection, principal: &Principal, id: ProductId) -> Result<Product, Error> {
+    let product = find(conn, principal, id).await?;
+    let is_own = principal.is_staff() || product.owner_id == principal.user_id;
+    if is_own { Ok(product) } else { Err(Error::NotFound) }
+}
+
 /// Those of these products that the caller's book has, in the order given.
 pub(super) async fn in_order(
     conn: &mut PgConnection,
