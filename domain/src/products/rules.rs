@@ -69,6 +69,14 @@ pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Rule>> {
     Ok(rows.into_iter().map(|row| rule(row.id, row.rank, row.keyword, row.category_id)).collect())
 }
 
+/// One of them.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database fails.
+pub async fn find(conn: &mut PgConnection, id: RuleId) -> Result<Rule, Error> {
+    list(conn).await?.into_iter().find(|rule| rule.id == id).ok_or(Error::NotFound)
+}
+
 /// Adds a rule. It holds for products that are categorised from now on.
 ///
 /// # Errors
@@ -107,8 +115,7 @@ pub async fn update(
     change: &Change,
 ) -> Result<Rule, Error> {
     lock(conn).await?;
-    let found = list(conn).await?.into_iter().find(|rule| rule.id == id);
-    let mut rule = found.ok_or(Error::NotFound)?;
+    let mut rule = find(conn, id).await?;
     rule.rank = change.rank.unwrap_or(rule.rank);
     if let Some(keyword) = &change.keyword {
         rule.keyword = keyword.to_uppercase();
