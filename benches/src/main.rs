@@ -57,6 +57,8 @@ enum Suite {
     Ledger,
     /// Transactions over HTTP.
     Api,
+    /// Searches over many products.
+    Search,
     /// The event log.
     Events,
     /// All of them.
@@ -92,6 +94,9 @@ async fn main() -> Result<()> {
     }
     if arguments.suite.includes(Suite::Api) {
         suites::api::run(arguments.quick, &mut report).await.context("suite api")?;
+    }
+    if arguments.suite.includes(Suite::Search) {
+        suites::search::run(arguments.quick, &mut report).await.context("suite search")?;
     }
     if arguments.suite.includes(Suite::Events) {
         suites::events::run(arguments.quick, &mut report).await.context("suite events")?;

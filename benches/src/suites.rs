@@ -4,3 +4,4 @@ pub(crate) mod api;
 pub(crate) mod events;
 pub(crate) mod ledger;
 pub(crate) mod queue;
+pub(crate) mod search;

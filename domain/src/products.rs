@@ -18,7 +18,7 @@ use ledger::Money;
 
 pub use categories::CategoryId;
 pub use create::{NewProduct, create};
-pub use list::{After, Filter, Sort, list};
+pub use list::{Filter, Sort, list};
 pub use price::Prices;
 pub use read::{find, find_own};
 pub use status::Status;

@@ -88,7 +88,8 @@ fn processors(server: &Server, roles: &Roles) -> [(&'static str, f64); 4] {
     ]
 }
 
-async fn admin_key(pool: &PgPool) -> Result<String> {
+/// The key of a new administrator.
+pub(super) async fn admin_key(pool: &PgPool) -> Result<String> {
     let mut tx = pool.begin().await?;
     domain::setup::open_cash_accounts(&mut tx, Book::MAIN).await?;
     let key = domain::setup::create_admin(&mut tx, Book::MAIN).await?;

@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::{CategoryId, Prices, Product, Status, categories, read};
 use crate::error::Error;
 use crate::ids::UserId;
-use crate::page::{LIMIT_DEFAULT, Listed, Page};
+use crate::page::{Listed, Page};
 use crate::principal::Principal;
 
 /// In which order.
@@ -31,15 +30,6 @@ impl Sort {
     }
 }
 
-/// The last product of the page before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct After {
-    /// Its id.
-    pub id: Uuid,
-    /// Its price in minor units, where prices decide the order.
-    pub price: Option<i64>,
-}
-
 /// Which products to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -59,10 +49,10 @@ pub struct Filter {
     pub created_before: Option<DateTime<Utc>>,
     /// In which order.
     pub sort: Sort,
-    /// What comes after this one.
-    pub after: Option<After>,
-    /// At most so many, from 1 to [`LIMIT_MAX`](crate::page::LIMIT_MAX).
-    pub limit: u16,
+    /// Which page.
+    pub page: Page,
+    /// The price of the last product of the page before, where prices decide the order.
+    pub after_price: Option<i64>,
 }
 
 impl Default for Filter {
@@ -76,8 +66,8 @@ impl Default for Filter {
             created_from: None,
             created_before: None,
             sort: Sort::default(),
-            after: None,
-            limit: LIMIT_DEFAULT,
+            page: Page::default(),
+            after_price: None,
         }
     }
 }
@@ -116,9 +106,9 @@ macro_rules! ids {
             $filter.prices.max,
             $filter.created_from,
             $filter.created_before,
-            $filter.after.map(|after| after.id),
-            $filter.after.and_then(|after| after.price),
-            i64::from($filter.limit) + 1,
+            $filter.page.after,
+            $filter.after_price,
+            $filter.page.fetch_limit(),
         )
         .persistent(false)
         .fetch_all(&mut *$conn)
@@ -166,7 +156,7 @@ pub async fn list(conn: &mut PgConnection, principal: &Principal, filter: &Filte
             )
         }
     };
-    let page = Page { after: None, limit: filter.limit }.cut(ids);
+    let page = filter.page.cut(ids);
     let items = read::in_order(conn, principal, &page.items).await?;
     Ok(Listed { items, has_more: page.has_more })
 }

@@ -2,13 +2,21 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::products::After;
 use domain::products::search::Place;
 use poem_openapi::registry::MetaSchema;
 use uuid::Uuid;
 
 use crate::body::scalar::{Refused, string_scalar};
 use crate::page::{CURSOR_LENGTH_MAX, decode};
+
+/// The last product of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct After {
+    /// Its id.
+    pub(super) id: Uuid,
+    /// Its price in minor units, where prices decide the order.
+    pub(super) price: Option<i64>,
+}
 
 /// A cursor to the product after this one, in an order by creation or by price.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,18 +1,18 @@
 //! `GET /api/v1/products`
 
 use domain::UserId;
-use domain::products::{self, After, CategoryId, Filter, Product, Sort};
+use domain::products::{self, CategoryId, Filter, Product, Sort};
 use poem::http::Uri;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
-use super::cursor::ListCursor;
+use super::cursor::{After, ListCursor};
 use super::filter::{self, Shown};
 use crate::auth::{Caller, needs};
 use crate::body::choice::choice;
 use crate::body::money::{AmountText, CurrencyCode};
 use crate::body::text::{Id, Text, Time};
-use crate::page::{LIMIT_DEFAULT, Limit, Listed, Page};
+use crate::page::{IdCursor, Limit, Listed, Page, page};
 use crate::problem::Problem;
 use crate::reply::{Failure, Operation, Refusal, refusals};
 use crate::routes::Tag;
@@ -77,6 +77,7 @@ impl ListProducts {
         limit: Query<Option<Limit>>,
     ) -> Result<Listed<ProductView>, Failure<Self>> {
         let sort = order(sort.0);
+        let after = place(after.0, sort)?;
         let filter = Filter {
             owner: owner_id.0.map(|Id(id)| UserId(id)),
             sku: sku.0.map(Text::into_inner),
@@ -86,8 +87,8 @@ impl ListProducts {
             created_from: created_from.0.map(|Time(time)| time),
             created_before: created_before.0.map(|Time(time)| time),
             sort,
-            after: place(after.0, sort)?,
-            limit: u16::try_from(limit.0.unwrap_or(LIMIT_DEFAULT).0).expect("a limit is small"),
+            page: page(after.map(|after| IdCursor(after.id)), limit.0),
+            after_price: after.and_then(|after| after.price),
         };
         let listed = products::list(&mut *self.0.connection().await?, &caller.0, &filter).await?;
         let last = listed.items.last().map(|product| cursor(product, sort));
