@@ -161,7 +161,6 @@ pub async fn delete(conn: &mut PgConnection, principal: &Principal, id: Category
         "select case
              when exists (select from app.category where parent_id = $2) then 'another category'
              when exists (select from app.category_rule where category_id = $2) then 'a rule'
-             -- The token of the index, which no statistics mislead.
              when exists (select from app.product where shard = $1 and category_id = $2) then 'a product'
          end",
         principal.book.shard,

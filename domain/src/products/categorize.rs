@@ -37,6 +37,8 @@ pub async fn next(conn: &mut PgConnection, book: Book, after: Option<ProductId>)
 
 /// Sets the category of these products where the rules give another one than they have.
 async fn apply(conn: &mut PgConnection, book: Book, ids: &[Uuid]) -> sqlx::Result<u64> {
+    // Whoever deletes a category waits until this transaction has ended, or has ended before: no product gets one that is gone.
+    sqlx::query!("lock table app.category in row exclusive mode").execute(&mut *conn).await?;
     let done = sqlx::query!(
         "update app.product
          set category_id = matched.category_id,

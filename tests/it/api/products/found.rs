@@ -124,6 +124,27 @@ async fn the_pages_of_a_search_are_what_was_found() {
     assert_eq!((paged.len(), paged), (3, all));
 }
 
+#[tokio::test]
+async fn the_index_is_asked_whatever_the_statistics_say() {
+    let api = Api::start().await;
+    let statement = include_str!("../../../../domain/src/products/search/matches.sql");
+    let mut tx = api.pool.begin().await.unwrap();
+    for setting in ["enable_seqscan", "enable_indexscan"] {
+        let off = format!("set local {setting} = off");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(off)).execute(&mut *tx).await.unwrap();
+    }
+    let prepare = format!("prepare matches as {statement}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut *tx).await.unwrap();
+    for mode in ["force_generic_plan", "force_custom_plan"] {
+        let set = format!("set local plan_cache_mode = {mode}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut *tx).await.unwrap();
+        let explain = "explain execute matches(0::smallint, 1, '''a''', '''a''', 'a', '''a''', null, null, null, null, null, 1001)";
+        let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut *tx).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Bitmap Index Scan on product_search"), "{mode}: {plan}");
+    }
+}
+
 /// As a value in a query.
 fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
