@@ -65,11 +65,13 @@ comment on column app.product_word.added_at is 'When a product had it first.';
 
 create function app.keep_search() returns trigger language plpgsql as $$
 begin
+    -- Who writes a category and does not say whose word it is has it from a rule.
+    new.category_by := case when new.category_id is not null then coalesce(new.category_by, 'rule') end;
     new.search := app.search_vector(new.name, new.description, new.sku, new.owner_id, new.category_id, new.status);
     return new;
 end
 $$;
-comment on function app.keep_search() is 'Keeps app.product.search.';
+comment on function app.keep_search() is 'Keeps app.product.search, and app.product.category_by where nobody says.';
 
 create function app.add_words(shards smallint[], books integer[], words text[]) returns void language sql as $$
     insert into app.product_word (shard, book_id, word, stem, forms)
@@ -132,8 +134,7 @@ create trigger keep_changed_words after update on app.product
 
 -- A small table is filled here and now; of a large one that would be minutes under a lock, so its administrator runs products.reindex.
 update app.product
-set category_by = case when category_id is not null then 'rule' end,
-    search = null
+set search = null
 where (select count(*) from (select from app.product limit 100001) as few) <= 100000;
 select app.add_words(array_agg(found.shard), array_agg(found.book_id), array_agg(found.word))
 from (
