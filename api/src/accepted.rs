@@ -1,7 +1,9 @@
 //! The answer to a request whose work goes on: the job to follow.
 
+use jobs::submitted::Submitted;
 use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::reply::Reply;
@@ -35,7 +37,23 @@ pub(crate) enum Accepted {
     ),
 }
 
+/// What is kept of the answer for its repetition: the job.
+pub(crate) fn keep(job_id: &Uuid) -> Option<Value> {
+    Some(job_id.to_string().into())
+}
+
 impl Accepted {
+    /// Names the job that was enqueued, now or by an earlier request of the same key, whose answer [`keep`] kept.
+    pub(crate) fn by(submitted: &Submitted<Uuid>) -> Accepted {
+        match submitted {
+            Submitted::Done(job_id) => Accepted::of(*job_id, false),
+            Submitted::Replayed(kept) => {
+                let job_id = kept.as_str().and_then(|id| id.parse().ok()).expect("a job's id was kept");
+                Accepted::of(job_id, true)
+            }
+        }
+    }
+
     /// Names the job; `replayed` when an earlier request enqueued it.
     pub(crate) fn of(job_id: Uuid, replayed: bool) -> Accepted {
         let location = format!("/api/v1/jobs/{job_id}");

@@ -4,6 +4,7 @@
 //! and takes a number for a string. [`Body`] has none of that: it reads at most the limit, and walks the document with a
 //! [`Reader`](read::Reader) that collects what is wrong under its JSON Pointer.
 
+pub(crate) mod change;
 pub(crate) mod choice;
 pub(crate) mod csv;
 pub(crate) mod day;

@@ -30,6 +30,9 @@ impl IdempotencyKey {
     }
 }
 
+/// The fingerprint of a request that has no body.
+pub(crate) const NO_BODY: [u8; 32] = [0; 32];
+
 /// How the answer to one operation is kept for its repetition.
 pub(crate) fn repeatable<T: ?Sized>(
     key: Option<IdempotencyKey>,

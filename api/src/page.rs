@@ -39,12 +39,16 @@ impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
 
     /// The `Link` header (RFC 8288) to the next page of the list at `uri`.
     pub(crate) fn link(&self, uri: &Uri) -> Option<String> {
-        let cursor = self.next_cursor.as_ref()?;
-        let kept =
-            uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after="));
-        let query: String = kept.map(|pair| format!("{pair}&")).collect();
-        Some(format!("<{}?{query}after={cursor}>; rel=\"next\"", uri.path()))
+        Some(next_link(uri, self.next_cursor.as_ref()?))
     }
+}
+
+/// The `Link` header (RFC 8288) from a page of the list at `uri` to the one that begins at `cursor`.
+pub(crate) fn next_link(uri: &Uri, cursor: &str) -> String {
+    let kept =
+        uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after="));
+    let query: String = kept.map(|pair| format!("{pair}&")).collect();
+    format!("<{}?{query}after={cursor}>; rel=\"next\"", uri.path())
 }
 
 /// The domain's words for which page is asked for.
@@ -120,8 +124,10 @@ impl VersionCursor {
 fn cursor(pattern: &str) -> MetaSchema {
     MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") }
 }
+/// Enough for every kind of cursor to come.
+pub(crate) const CURSOR_LENGTH_MAX: usize = 200;
 
-fn decode<const N: usize>(text: &str) -> Result<[u8; N], Refused> {
+pub(crate) fn decode<const N: usize>(text: &str) -> Result<[u8; N], Refused> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| {
         ("invalid_cursor", "This is no cursor of this list: take next_cursor from a page of it.".to_owned())

@@ -1,6 +1,8 @@
 //! Every operation, one file each, listed here and nowhere else.
 
 mod accounts;
+mod categories;
+mod category_rules;
 mod imports;
 mod jobs;
 mod ledger;
@@ -24,6 +26,8 @@ pub(crate) enum Tag {
     Sessions,
     /// What users sell.
     Products,
+    /// What products are sorted into, and by which rules.
+    Categories,
     /// Money on the move.
     Transactions,
     /// Money at rest.
@@ -71,7 +75,22 @@ operations! {
     "POST /api/v1/sessions" => sessions::create::CreateSession,
     "POST /api/v1/products" => products::create::CreateProduct,
     "GET /api/v1/products" => products::list::ListProducts,
+    "GET /api/v1/products/search" => products::search::SearchProducts,
+    "POST /api/v1/products/categorize" => products::categorize_all::CategorizeProducts,
+    "POST /api/v1/products/reindex" => products::reindex::ReindexProducts,
     "GET /api/v1/products/{id}" => products::get::GetProduct,
+    "PATCH /api/v1/products/{id}" => products::update::UpdateProduct,
+    "POST /api/v1/products/{id}/categorize" => products::categorize::CategorizeProduct,
+    "GET /api/v1/categories" => categories::list::ListCategories,
+    "POST /api/v1/categories" => categories::create::CreateCategory,
+    "GET /api/v1/categories/{id}" => categories::get::GetCategory,
+    "PATCH /api/v1/categories/{id}" => categories::update::UpdateCategory,
+    "DELETE /api/v1/categories/{id}" => categories::delete::DeleteCategory,
+    "GET /api/v1/category-rules" => category_rules::list::ListCategoryRules,
+    "POST /api/v1/category-rules" => category_rules::create::CreateCategoryRule,
+    "GET /api/v1/category-rules/{id}" => category_rules::get::GetCategoryRule,
+    "PATCH /api/v1/category-rules/{id}" => category_rules::update::UpdateCategoryRule,
+    "DELETE /api/v1/category-rules/{id}" => category_rules::delete::DeleteCategoryRule,
     "POST /api/v1/transactions" => transactions::create::CreateTransaction,
     "POST /api/v1/transactions/batch" => transactions::create_batch::CreateTransactionBatch,
     "GET /api/v1/transactions" => transactions::list::ListTransactions,

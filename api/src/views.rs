@@ -1,6 +1,7 @@
 //! The resources as the API shows them: one file each, made from the domain's type and from nothing else.
 
 pub(crate) mod account;
+pub(crate) mod category;
 pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod money;

@@ -79,7 +79,11 @@ impl Connection {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await
     }
 
-    async fn ask(&mut self, request: &str) -> Result<u16> {
+    /// Sends a whole request; returns the status.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the answer has no length.
+    pub(crate) async fn ask(&mut self, request: &str) -> Result<u16> {
         self.stream.write_all(request.as_bytes()).await?;
         self.buffer.clear();
         let head_end = loop {

@@ -59,6 +59,8 @@ enum Suite {
     Api,
     /// Files of products over HTTP.
     Imports,
+    /// Searches over many products.
+    Search,
     /// The event log.
     Events,
     /// All of them.
@@ -97,6 +99,9 @@ async fn main() -> Result<()> {
     }
     if arguments.suite.includes(Suite::Imports) {
         suites::imports::run(arguments.quick, &mut report).await.context("suite imports")?;
+    }
+    if arguments.suite.includes(Suite::Search) {
+        suites::search::run(arguments.quick, &mut report).await.context("suite search")?;
     }
     if arguments.suite.includes(Suite::Events) {
         suites::events::run(arguments.quick, &mut report).await.context("suite events")?;

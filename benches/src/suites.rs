@@ -5,3 +5,4 @@ pub(crate) mod events;
 pub(crate) mod imports;
 pub(crate) mod ledger;
 pub(crate) mod queue;
+pub(crate) mod search;

@@ -1,14 +1,28 @@
-//! Products: what users sell, and the categories that rules give them.
+//! Products: what users sell, the categories that they are in, and finding them.
 
+pub mod batch;
+pub mod categories;
 pub mod categorize;
 mod create;
+mod list;
+mod price;
 mod read;
+pub mod reindex;
+pub mod rules;
+pub mod search;
+mod status;
+mod update;
 
 use chrono::{DateTime, Utc};
 use ledger::Money;
 
+pub use categories::CategoryId;
 pub use create::{NewProduct, create};
-pub use read::{Filter, find, list};
+pub use list::{Filter, Sort, list};
+pub use price::Prices;
+pub use read::{find, find_own};
+pub use status::Status;
+pub use update::{Change, update};
 
 use crate::ids::{ProductId, UserId};
 
@@ -27,10 +41,14 @@ pub struct Product {
     pub description: Option<String>,
     /// What one costs.
     pub price: Money,
-    /// What a rule made of it; none until `products.categorize` found one that fits.
+    /// The name of its category; none until a rule or a person gave it one.
     pub category: Option<String>,
-    /// `active` or `archived`.
-    pub status: String,
+    /// The category.
+    pub category_id: Option<CategoryId>,
+    /// Who said what category it is: `rule`, or `hand`, which no rule overrules.
+    pub category_by: Option<String>,
+    /// Whether it is sold.
+    pub status: Status,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it was changed last.

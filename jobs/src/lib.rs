@@ -9,9 +9,11 @@ pub mod import_products;
 pub mod import_users;
 pub mod open_wallets;
 pub mod process_users;
+pub mod progress;
 pub mod publish_checkpoint;
 pub mod reconcile;
 pub mod record_transaction;
+pub mod reindex;
 pub mod submitted;
 pub mod sweep_imports;
 
@@ -62,7 +64,7 @@ pub fn registry(state: State) -> Registry {
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
         .state(Arc::new(state));
-    reconcile::register(registry)
+    reindex::register(reconcile::register(registry))
 }
 
 /// The queue of everything that writes to the ledger.

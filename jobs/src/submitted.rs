@@ -3,7 +3,7 @@
 use domain::idempotency::{self, Begin, Key};
 use domain::{Error, Principal};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 /// What a submission came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,26 @@ pub struct Repeatable<T: ?Sized> {
     pub key: Key,
     /// What is kept of the answer; none: nothing, and the request may be sent again.
     pub keep: fn(&T) -> Option<Value>,
+}
+
+/// Does `effect` in one transaction, once for one request.
+///
+/// # Errors
+/// [`Error::IdempotencyMismatch`]; what `effect` fails with; when the database fails.
+pub async fn once<T>(
+    pool: &PgPool,
+    principal: &Principal,
+    repeatable: Option<&Repeatable<T>>,
+    effect: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+) -> Result<Submitted<T>, Error> {
+    let mut tx = pool.begin().await?;
+    if let Some(kept) = begin(&mut tx, principal, repeatable).await? {
+        return Ok(Submitted::Replayed(kept));
+    }
+    let value = effect(&mut tx).await?;
+    finish(&mut tx, principal, repeatable, &value).await?;
+    tx.commit().await?;
+    Ok(Submitted::Done(value))
 }
 
 /// Claims the request's key, if it has one; what was kept, if it was answered before.

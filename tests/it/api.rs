@@ -8,6 +8,7 @@ mod imports;
 mod ledger;
 mod matrix;
 mod process_users;
+mod products;
 mod protection;
 mod reconciliation;
 mod recorded;

@@ -31,7 +31,7 @@ impl CurrencyCode {
 
 /// A decimal number as text; whether it fits its currency is checked with the currency.
 #[derive(Debug)]
-struct AmountText(String);
+pub(crate) struct AmountText(pub(crate) String);
 
 string_scalar!([] AmountText);
 

@@ -1,19 +1,17 @@
-//! Gives products their category by rule: the first whose keyword the upper-cased name holds.
+//! Gives products their category by rule: the first whose keyword the upper-cased name holds. What a person said, no rule overrules.
 
 use ledger::Book;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::batch::{self, Batch};
 use crate::ids::ProductId;
-
-/// Products whose names are matched in one statement.
-const PAGE: i64 = 1_000;
 
 /// How far a run over all products has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The last product that was looked at; none when all were.
-    pub resume_after: Option<ProductId>,
+    /// What was looked at.
+    pub batch: Batch,
     /// Products whose category changed.
     pub changed: u64,
 }
@@ -27,27 +25,14 @@ pub async fn one(conn: &mut PgConnection, book: Book, product: ProductId) -> sql
     Ok(changed == 1)
 }
 
-/// Categorises the next page of the book's products after `after`.
+/// Categorises the next products of the book after `after`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page(conn: &mut PgConnection, book: Book, after: Option<ProductId>) -> sqlx::Result<Progress> {
-    let ids = sqlx::query_scalar!(
-        "select id
-         from app.product
-         where shard = $1 and book_id = $2 and ($3::uuid is null or id > $3)
-         order by id
-         limit $4",
-        book.shard,
-        book.id,
-        after.map(|product| product.0),
-        PAGE,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
+pub async fn next(conn: &mut PgConnection, book: Book, after: Option<ProductId>) -> sqlx::Result<Progress> {
+    let (ids, batch) = batch::lock(conn, book, after).await?;
     let changed = apply(conn, book, &ids).await?;
-    let is_full = ids.len() as i64 == PAGE;
-    Ok(Progress { resume_after: ids.last().filter(|_| is_full).map(|id| ProductId(*id)), changed })
+    Ok(Progress { batch, changed })
 }
 
 /// The categories that the rules give to products of these names, in their order.
@@ -76,11 +61,15 @@ pub(crate) async fn of_names(conn: &mut PgConnection, names: &[String]) -> sqlx:
     .await
 }
 
-/// Sets the category of these products where a rule gives another one than they have.
+/// Sets the category of these products where the rules give another one than they have.
 async fn apply(conn: &mut PgConnection, book: Book, ids: &[Uuid]) -> sqlx::Result<u64> {
+    // Whoever deletes a category waits until this transaction has ended, or has ended before: no product gets one that is gone.
+    sqlx::query!("lock table app.category in row exclusive mode").execute(&mut *conn).await?;
     let done = sqlx::query!(
         "update app.product
-         set category_id = matched.category_id, updated_at = now()
+         set category_id = matched.category_id,
+             category_by = case when matched.category_id is not null then 'rule' end,
+             updated_at = now()
          from (
              select candidate.id, (
                  select rule.category_id
@@ -89,12 +78,18 @@ async fn apply(conn: &mut PgConnection, book: Book, ids: &[Uuid]) -> sqlx::Resul
                  order by rule.rank, rule.id
                  limit 1
              ) as category_id
-             from app.product as candidate
-             where candidate.shard = $1 and candidate.id = any($2)
+             from unnest($2::uuid[]) as wanted (id)
+             cross join lateral (
+                 select id, name
+                 from app.product
+                 where shard = $1 and id = wanted.id
+                 -- One look-up each, whatever the statistics say.
+                 offset 0
+             ) as candidate
          ) as matched
          where product.shard = $1
-           and product.id = any($2)
            and product.id = matched.id
+           and product.category_by is distinct from 'hand'
            and product.category_id is distinct from matched.category_id",
         book.shard,
         ids,

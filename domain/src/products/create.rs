@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{Product, read};
 use crate::error::Error;
-use crate::ids::ProductId;
+use crate::ids::{ProductId, UserId};
 use crate::principal::Principal;
 use crate::validate::Findings;
 
@@ -61,22 +61,31 @@ pub async fn create(conn: &mut PgConnection, principal: &Principal, new: &NewPro
     .execute(&mut *conn)
     .await?;
     if inserted.rows_affected() == 0 {
-        return Err(sku_taken(conn, principal, &new.sku).await?);
+        return Err(sku_taken(conn, principal, principal.user_id, &new.sku).await?);
     }
     read::find(conn, principal, id).await
 }
 
-/// The conflict that names the product with that code.
-async fn sku_taken(conn: &mut PgConnection, principal: &Principal, sku: &str) -> Result<Error, Error> {
+/// The conflict that names the owner's product with that code.
+pub(super) async fn sku_taken(
+    conn: &mut PgConnection,
+    principal: &Principal,
+    owner: UserId,
+    sku: &str,
+) -> Result<Error, Error> {
     let existing = sqlx::query_scalar!(
         "select id
          from app.product
          where shard = $1 and owner_id = $2 and sku = $3",
         principal.book.shard,
-        principal.user_id.0,
+        owner.0,
         sku,
     )
     .fetch_optional(conn)
     .await?;
-    Ok(Error::Conflict { code: "sku_taken", detail: format!("another of your products has the code {sku}"), existing })
+    Ok(Error::Conflict {
+        code: "sku_taken",
+        detail: format!("another product of this owner has the code {sku}"),
+        existing,
+    })
 }

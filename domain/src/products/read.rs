@@ -1,26 +1,14 @@
-//! Reads products: one by its id, or a page of them. Every caller of a book sees all its products, as in a shop.
+//! Reads a product by its id. Every caller of a book sees all its products, as in a shop.
 
 use chrono::{DateTime, Utc};
 use ledger::{Currency, Money};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Product;
+use super::{CategoryId, Product, Status};
 use crate::error::Error;
 use crate::ids::{ProductId, UserId};
-use crate::page::{Listed, Page};
 use crate::principal::Principal;
-
-/// Which products to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only those of this owner.
-    pub owner: Option<UserId>,
-    /// Only those with this code.
-    pub sku: Option<String>,
-    /// Which page.
-    pub page: Page,
-}
 
 /// A row of `app.product` with its category's name.
 struct Row {
@@ -32,6 +20,8 @@ struct Row {
     price: i64,
     currency: String,
     category: Option<String>,
+    category_id: Option<i32>,
+    category_by: Option<String>,
     status: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -48,7 +38,9 @@ impl From<Row> for Product {
             description: row.description,
             price: Money { minor: i128::from(row.price), currency },
             category: row.category,
-            status: row.status,
+            category_id: row.category_id.map(CategoryId),
+            category_by: row.category_by,
+            status: Status::parse(&row.status).expect("the table's check knows the same words"),
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -60,48 +52,45 @@ impl From<Row> for Product {
 /// # Errors
 /// [`Error::NotFound`] when the caller's book has none of this id; when the database fails.
 pub async fn find(conn: &mut PgConnection, principal: &Principal, id: ProductId) -> Result<Product, Error> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select product.id, product.owner_id, product.sku, product.name, product.description, product.price,
-                  product.currency, category.name as "category?", product.status, product.created_at, product.updated_at
-           from app.product
-           left join app.category on category.id = product.category_id
-           where product.shard = $1 and product.id = $2 and product.book_id = $3"#,
-        principal.book.shard,
-        id.0,
-        principal.book.id,
-    )
-    .fetch_optional(conn)
-    .await?;
-    row.map(Product::from).ok_or(Error::NotFound)
+    in_order(conn, principal, &[id.0]).await?.pop().ok_or(Error::NotFound)
 }
 
-/// One page of the book's products, oldest first.
+/// The product, if the caller may change it.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn list(conn: &mut PgConnection, principal: &Principal, filter: &Filter) -> Result<Listed<Product>, Error> {
+/// [`Error::NotFound`] when there is none, or the caller is no staff and it is somebody else's; when the database fails.
+pub async fn find_own(conn: &mut PgConnection, principal: &Principal, id: ProductId) -> Result<Product, Error> {
+    let product = find(conn, principal, id).await?;
+    let is_own = principal.is_staff() || product.owner_id == principal.user_id;
+    if is_own { Ok(product) } else { Err(Error::NotFound) }
+}
+
+/// Those of these products that the caller's book has, in the order given.
+pub(super) async fn in_order(
+    conn: &mut PgConnection,
+    principal: &Principal,
+    ids: &[Uuid],
+) -> sqlx::Result<Vec<Product>> {
     let rows = sqlx::query_as!(
         Row,
         r#"select product.id, product.owner_id, product.sku, product.name, product.description, product.price,
-                  product.currency, category.name as "category?", product.status, product.created_at, product.updated_at
-           from app.product
+                  product.currency, category.name as "category?", product.category_id, product.category_by,
+                  product.status, product.created_at, product.updated_at
+           from unnest($3::uuid[]) with ordinality as wanted (id, place)
+           cross join lateral (
+               select *
+               from app.product
+               where shard = $1 and id = wanted.id and book_id = $2
+               -- One look-up each, whatever the statistics say.
+               offset 0
+           ) as product
            left join app.category on category.id = product.category_id
-           where product.shard = $1
-             and product.book_id = $2
-             and ($3::uuid is null or product.owner_id = $3)
-             and ($4::text is null or product.sku = $4)
-             and ($5::uuid is null or product.id > $5)
-           order by product.id
-           limit $6"#,
+           order by wanted.place"#,
         principal.book.shard,
         principal.book.id,
-        filter.owner.map(|owner| owner.0),
-        filter.sku.as_deref(),
-        filter.page.after,
-        filter.page.fetch_limit(),
+        ids,
     )
     .fetch_all(conn)
     .await?;
-    Ok(filter.page.cut(rows.into_iter().map(Product::from).collect()))
+    Ok(rows.into_iter().map(Product::from).collect())
 }
