@@ -53,7 +53,9 @@ alter table app.session
     add column user_agent text check (length(user_agent) <= 200),
     add column address inet;
 update app.session set ends_at = expires_at;
-alter table app.session alter column ends_at set not null;
+alter table app.session
+    alter column ends_at set default now() + interval '30 days',
+    alter column ends_at set not null;
 create unique index session_id on app.session (shard, id);
 create unique index session_family on app.session (shard, family_hash);
 create index session_of_user on app.session (shard, user_id, id);

@@ -66,7 +66,7 @@ impl Job for OpenWallets {
         let book = Book { shard: self.shard, id: self.book_id };
         let tx = ctx.tx().await?;
         let found = wallets::of_users(tx, self.shard, &[self.user_id]).await?;
-        let opening: Vec<_> = found.into_iter().filter(|wallet| !wallet.is_open).collect();
+        let opening: Vec<_> = found.into_iter().filter(|wallet| !wallet.is_open && !wallet.is_closed).collect();
         let account = |wallet: &wallets::Wallet| NewAccount {
             id: wallet.account_id,
             currency: wallet.currency,

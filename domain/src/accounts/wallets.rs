@@ -21,6 +21,8 @@ pub struct Wallet {
     pub currency: Currency,
     /// Whether the ledger account has been opened yet.
     pub is_open: bool,
+    /// Whether its owner was deleted: nothing moves in or out any more.
+    pub is_closed: bool,
 }
 
 impl Wallet {
@@ -45,11 +47,15 @@ impl From<Row> for Wallet {
             owner_id: row.owner_id.map(UserId),
             currency: Currency::parse(&row.currency).expect("only known currencies are written"),
             is_open: row.state == "open",
+            is_closed: row.state == "closed",
         }
     }
 }
 
 /// The wallets among these accounts of the book, by account.
+///
+/// Until the caller's transaction ends, no user is deleted: a wallet that is open here is still open when what depends on it is
+/// committed.
 ///
 /// # Errors
 /// When the database fails.
@@ -70,7 +76,9 @@ pub async fn by_account(
              where shard = $1 and account_id = input.wanted
              offset 0
          ) as found
-         where book_id = $3",
+         where book_id = $3
+           -- Has no rows, and is locked by being named, before the statement's snapshot is taken: see delete.rs.
+           and not exists (select from app.wallet_gate)",
         book.shard,
         &ids,
         book.id,
