@@ -4,6 +4,7 @@
 //! and takes a number for a string. [`Body`] has none of that: it reads at most the limit, and walks the document with a
 //! [`Reader`](read::Reader) that collects what is wrong under its JSON Pointer.
 
+pub(crate) mod change;
 pub(crate) mod choice;
 pub(crate) mod csv;
 pub(crate) mod day;
@@ -11,6 +12,7 @@ pub(crate) mod integer;
 pub(crate) mod list;
 pub(crate) mod money;
 pub(crate) mod object;
+pub(crate) mod profile;
 pub(crate) mod read;
 pub(crate) mod scalar;
 pub(crate) mod text;

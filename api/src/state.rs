@@ -65,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) notifier: Notifier,
     pub(crate) metrics: Option<PrometheusHandle>,
     pub(crate) limits: Limits,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) hashing: Hashing,
     pub(crate) waiters: Waiters,
 }
@@ -78,7 +78,7 @@ impl Shared {
     pub(crate) fn new(given: ApiState) -> State {
         let ApiState { pool, submitter, notifier, metrics, limits } = given;
         let waiters = Waiters::spawn(pool.clone());
-        let (tokens, hashing) = (Tokens::default(), Hashing::default());
+        let (tokens, hashing) = (Tokens::spawn(&pool), Hashing::default());
         Arc::new(Shared { pool, submitter, notifier, metrics, limits, tokens, hashing, waiters })
     }
 

@@ -2,9 +2,11 @@
 
 pub(crate) mod account;
 pub(crate) mod job;
+pub(crate) mod key;
 pub(crate) mod money;
 pub(crate) mod product;
 pub(crate) mod proof;
 pub(crate) mod reconciliation;
+pub(crate) mod session;
 pub(crate) mod transaction;
 pub(crate) mod user;

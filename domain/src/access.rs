@@ -13,6 +13,8 @@ pub mod sessions;
 pub mod throttle;
 pub mod token;
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -25,28 +27,39 @@ use scope::{Scope, Scopes};
 /// The channel (`LISTEN`) that names users whose remembered tokens are to be forgotten.
 pub const REVOKED_CHANNEL: &str = "access_revoked";
 
+/// A caller, and how long the credential that it showed stays good by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authenticated {
+    /// Who it is.
+    pub principal: Principal,
+    /// The time to the credential's own end; none: it has none.
+    pub good_for: Option<Duration>,
+}
+
 /// The caller that `bearer` stands for: a session's token or an API key; none if it is unknown, expired or revoked, or
 /// if its user is suspended or deleted.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn authenticate(conn: &mut PgConnection, bearer: &str) -> sqlx::Result<Option<Principal>> {
+pub async fn authenticate(conn: &mut PgConnection, bearer: &str) -> sqlx::Result<Option<Authenticated>> {
     let Some(token) = token::Token::parse(bearer) else {
         return Ok(None);
     };
     let hash = token.hash();
     let found = sqlx::query!(
         r#"select account_user.shard, account_user.id, account_user.book_id, account_user.role, credential.id as "credential_id!",
-                  credential.is_session as "is_session!", credential.scopes as "scopes!"
+                  credential.is_session as "is_session!", credential.scopes as "scopes!",
+                  (extract(epoch from credential.expires_at - now()) * 1000)::bigint as good_for_ms
            from (
-               select session.shard, session.user_id, session.id, true as is_session, '{}'::text[] as scopes
+               select session.shard, session.user_id, session.id, true as is_session, '{}'::text[] as scopes,
+                      session.expires_at
                from app.session
                where session.shard = $2
                  and session.token_hash = $1
                  and session.revoked_at is null
                  and session.expires_at > now()
                union all
-               select api_key.shard, api_key.user_id, api_key.id, false, api_key.scopes
+               select api_key.shard, api_key.user_id, api_key.id, false, api_key.scopes, api_key.expires_at
                from app.api_key
                where api_key.shard = $2
                  and api_key.key_hash = $1
@@ -63,7 +76,9 @@ pub async fn authenticate(conn: &mut PgConnection, bearer: &str) -> sqlx::Result
     Ok(found.map(|row| {
         let credential = if row.is_session { Credential::Session } else { Credential::ApiKey };
         let whole = Principal::of(UserId(row.id), role(&row.role), Book { shard: row.shard, id: row.book_id });
-        limited(Principal { credential: credential(row.credential_id), ..whole }, &row.scopes)
+        let principal = limited(Principal { credential: credential(row.credential_id), ..whole }, &row.scopes);
+        let good_for = row.good_for_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        Authenticated { principal, good_for }
     }))
 }
 
@@ -136,7 +151,7 @@ fn only_own(principal: &Principal) -> Option<Uuid> {
 ///
 /// # Errors
 /// [`Error::NotFound`] otherwise; when the database fails.
-async fn may_look_after(conn: &mut PgConnection, principal: &Principal, user: UserId) -> Result<(), Error> {
+pub(crate) async fn may_look_after(conn: &mut PgConnection, principal: &Principal, user: UserId) -> Result<(), Error> {
     let found = sqlx::query_scalar!(
         "select id
          from app.account_user

@@ -16,7 +16,7 @@ pub use read::{Filter, Session, list};
 pub use refresh::{Refreshed, refresh};
 
 use super::token::{Purpose, Token};
-use super::{only_own, revoked};
+use super::{may_look_after, only_own, revoke_all, revoked};
 use crate::error::Error;
 use crate::ids::UserId;
 use crate::principal::Principal;
@@ -91,11 +91,7 @@ pub struct NewSession {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn begin(
-    conn: &mut PgConnection,
-    found: &Credentials,
-    start: &Start,
-) -> sqlx::Result<Option<NewSession>> {
+pub async fn begin(conn: &mut PgConnection, found: &Credentials, start: &Start) -> sqlx::Result<Option<NewSession>> {
     let (token, refresh_token) = (Token::new(Purpose::Session), Token::new(Purpose::Refresh));
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the operating system gives random bytes");
@@ -176,5 +172,15 @@ pub async fn end(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Re
     .fetch_optional(&mut *conn)
     .await?;
     revoked(conn, owner.map(UserId).ok_or(Error::NotFound)?).await?;
+    Ok(())
+}
+
+/// Ends all sessions of a user, in the caller's transaction.
+///
+/// # Errors
+/// [`Error::NotFound`] when the user is somebody else and the caller no administrator; when the database fails.
+pub async fn end_all(conn: &mut PgConnection, principal: &Principal, user: UserId) -> Result<(), Error> {
+    may_look_after(conn, principal, user).await?;
+    revoke_all(conn, principal.book.shard, user, None, false).await?;
     Ok(())
 }

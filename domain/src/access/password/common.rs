@@ -71,7 +71,12 @@ mod tests {
         ] {
             assert!(is_common(bad), "{bad}");
         }
-        for good in ["correct horse battery staple", "Tr0ub4dor&3 and more of it", "grüne Wolken über Brücken", "a b-c9 XyZ!!q0 8"] {
+        for good in [
+            "correct horse battery staple",
+            "Tr0ub4dor&3 and more of it",
+            "grüne Wolken über Brücken",
+            "a b-c9 XyZ!!q0 8",
+        ] {
             assert!(!is_common(good), "{good}");
         }
     }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::access::may_look_after;
 use crate::error::Error;
 use crate::ids::UserId;
 use crate::page::{Listed, Page};
@@ -44,7 +45,7 @@ pub struct Filter {
 /// # Errors
 /// [`Error::NotFound`] when the user is somebody else and the caller no administrator; when the database fails.
 pub async fn list(conn: &mut PgConnection, principal: &Principal, filter: &Filter) -> Result<Listed<Session>, Error> {
-    super::super::may_look_after(conn, principal, filter.user).await?;
+    may_look_after(conn, principal, filter.user).await?;
     let rows = sqlx::query!(
         "select id, created_at, refreshed_at, expires_at, ends_at, user_agent, host(address) as address
          from app.session
