@@ -83,6 +83,15 @@ impl Api {
     pub(super) async fn start_with(limits: Limits) -> Api {
         let pool = Database::create().await.pool(8).await;
         let principal = people::admin(&pool).await;
+        Api::serve(pool, principal, limits).await
+    }
+
+    /// Another process on the same database, as far as the API can tell.
+    pub(super) async fn again(&self) -> Api {
+        Api::serve(self.pool.clone(), self.principal, Limits::default()).await
+    }
+
+    async fn serve(pool: PgPool, principal: Principal, limits: Limits) -> Api {
         let notifier = Notifier::spawn(pool.clone());
         let submitter = Submitter::spawn(pool.clone(), notifier.clone());
         let state = ApiState { pool: pool.clone(), submitter, notifier, metrics: None, limits };
@@ -163,6 +172,17 @@ impl Caller {
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
+    }
+
+    /// A PATCH of what has this `ETag`.
+    pub(super) async fn patch(&self, path: &str, tag: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("if-match", tag)];
+        self.send(Method::PATCH, path, &headers, body.to_string().into_bytes()).await
+    }
+
+    /// A DELETE without conditions.
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], Vec::new()).await
     }
 
     /// A POST under an `Idempotency-Key`.
