@@ -90,8 +90,8 @@ async fn a_role_that_changes_counts_in_every_process() {
     let (started, _) = session(&api, "ada@example.org").await;
     let there = other.bearer(started["token"].as_str().unwrap());
     assert_eq!(there.get("/api/v1/users").await.json()["items"].as_array().unwrap().len(), 1);
-    let started = Instant::now();
     assert_eq!(api.admin.patch(&path(&user), "*", &json!({ "role": "operator" })).await.status, 200);
+    let started = Instant::now();
     while there.get("/api/v1/users").await.json()["items"].as_array().unwrap().len() == 1 {
         assert!(started.elapsed() < AT_ONCE, "it is still taken for a user");
     }

@@ -89,7 +89,8 @@ async fn a_transfer_waits_for_a_deletion_and_finds_the_account_closed() {
 async fn a_deletion_gives_way_when_transfers_do_not_pause() {
     let api = Api::start().await;
     let ((ada, _), (bob, _)) = (api.customer().await, api.customer().await);
-    let asked = transfer(ada.wallet, ada.wallet, 100);
+    let (eve, _) = api.customer().await;
+    let asked = transfer(ada.wallet, eve.wallet, 100);
     let mut accepting = api.pool.begin().await.unwrap();
     accept(&mut accepting, Book::MAIN, &[(ada.principal, &asked)]).await.unwrap();
     let answer = api.admin.send(Method::DELETE, &path_of(&bob), &[("if-match", "*")], Vec::new()).await;
