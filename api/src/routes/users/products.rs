@@ -27,7 +27,6 @@ impl ListUserProducts {
     ///
     /// Oldest first. A caller of the role `user` finds only itself; `listProducts` shows everybody's.
     #[oai(path = "/api/v1/users/:id/products", method = "get", operation_id = "listUserProducts")]
-    #[expect(clippy::too_many_arguments, reason = "each parameter of the operation is one argument")]
     async fn call(
         &self,
         #[oai(scope = "needs::PRODUCTS_READ")] caller: Caller,

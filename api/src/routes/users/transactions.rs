@@ -27,7 +27,6 @@ impl ListUserTransactions {
     ///
     /// Those that debit or credit one of the user's wallets, newest first. A caller of the role `user` finds only itself.
     #[oai(path = "/api/v1/users/:id/transactions", method = "get", operation_id = "listUserTransactions")]
-    #[expect(clippy::too_many_arguments, reason = "each parameter of the operation is one argument")]
     async fn call(
         &self,
         #[oai(scope = "needs::TRANSACTIONS_READ")] caller: Caller,
