@@ -38,7 +38,7 @@ comment on column app.wallet.state is 'opening until accounts.open_wallets has o
 create table app.wallet_gate (
     shard smallint not null default 0 primary key
 );
-comment on table app.wallet_gate is 'Has no rows. Whoever accepts transactions reads it and so holds its lock to the end of the commit; whoever deletes a user locks it alone, and so knows that nothing is on its way to the wallets.';
+comment on table app.wallet_gate is 'Has no rows. Whoever accepts transactions holds a weak lock of it to the end of the commit; whoever deletes a user locks it exclusively, and so knows that nothing is on its way to the wallets.';
 comment on column app.wallet_gate.shard is 'Would be the shard whose wallets are guarded.';
 
 alter table app.session

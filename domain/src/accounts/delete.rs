@@ -2,10 +2,10 @@
 //! what is recorded; `accounts.erase` takes what is personal out of it.
 //!
 //! A transfer that is on its way decides against a deletion, and a deletion against a transfer that comes later. Whoever accepts
-//! transactions reads the wallets with a statement that names `app.wallet_gate`, and so holds that table's weakest lock until the
-//! transfer is committed as pending. A deletion locks the gate alone: then what was accepted is there to be seen, and what is accepted
-//! later sees closed wallets. That costs a transfer nothing (the lock is taken without shared memory), and deletions wait their turn
-//! in order.
+//! transactions reads the wallets with a statement that names the empty table `app.wallet_gate` as one whose rows it would lock, and so
+//! holds `ROW SHARE` on it until the transfer is committed as pending. A deletion takes `EXCLUSIVE`, which waits for those and nothing
+//! else (a backup and a report only read): then what was accepted is there to be seen, and what is accepted later sees closed wallets.
+//! That costs a transfer next to nothing, as so weak a lock is taken without shared memory, and locks are granted in order.
 
 use ledger::AccountId;
 use serde_json::json;
@@ -70,11 +70,12 @@ fn conflict(code: &'static str, detail: &str) -> Error {
 async fn close_gate(conn: &mut PgConnection) -> Result<(), Error> {
     // All transfers wait behind this one, so it must not wait for long.
     sqlx::query!("set local lock_timeout = '1s'").execute(&mut *conn).await?;
-    let locked = sqlx::query!("lock table app.wallet_gate in access exclusive mode").execute(&mut *conn).await;
+    let locked = sqlx::query!("lock table app.wallet_gate in exclusive mode").execute(&mut *conn).await;
     if let Err(error) = locked {
         let is_timeout = error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03");
         return Err(if is_timeout { Error::Unavailable } else { error.into() });
     }
+    sqlx::query!("set local lock_timeout to default").execute(&mut *conn).await?;
     Ok(())
 }
 

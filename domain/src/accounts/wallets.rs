@@ -54,9 +54,6 @@ impl From<Row> for Wallet {
 
 /// The wallets among these accounts of the book, by account.
 ///
-/// Until the caller's transaction ends, no user is deleted: a wallet that is open here is still open when what depends on it is
-/// committed.
-///
 /// # Errors
 /// When the database fails.
 pub async fn by_account(
@@ -76,9 +73,40 @@ pub async fn by_account(
              where shard = $1 and account_id = input.wanted
              offset 0
          ) as found
+         where book_id = $3",
+        book.shard,
+        &ids,
+        book.id,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Wallet::from).map(|wallet| (wallet.account_id, wallet)).collect())
+}
+
+/// [`by_account`], and until the caller's transaction ends no user is deleted: a wallet that is open here is still open when what
+/// depends on it is committed.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn by_account_guarded(
+    conn: &mut PgConnection,
+    book: Book,
+    accounts: &[AccountId],
+) -> sqlx::Result<HashMap<AccountId, Wallet>> {
+    let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select account_id, owner_id, currency, state
+         from unnest($2::uuid[]) as input (wanted)
+         cross join lateral (
+             select *
+             from app.wallet
+             where shard = $1 and account_id = input.wanted
+             offset 0
+         ) as found
          where book_id = $3
-           -- Has no rows, and is locked by being named, before the statement's snapshot is taken: see delete.rs.
-           and not exists (select from app.wallet_gate)",
+           -- Has no rows to lock. The table itself is locked by being named so, before the statement's snapshot is taken: see delete.rs.
+           and not exists (select from app.wallet_gate for key share)",
         book.shard,
         &ids,
         book.id,
