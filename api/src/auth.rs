@@ -1,6 +1,10 @@
 //! Who asks: bearer tokens, and the short memory of those that were verified.
 
+pub(crate) mod client;
+pub(crate) mod guessing;
+mod key_use;
 pub(crate) mod needs;
+mod revocations;
 mod tokens;
 
 use domain::Principal;
@@ -64,6 +68,12 @@ impl<'a> ApiExtractor<'a> for Caller {
             Some(scope) => Err(lacks(&principal, *scope).into()),
         }
     }
+}
+
+/// Says what the metrics are, once, for the exporter.
+pub(crate) fn describe_metrics() {
+    tokens::describe_metrics();
+    guessing::describe_metrics();
 }
 
 /// Says which scope is lacking, and whether it is the role's or only the key's fault.

@@ -12,6 +12,7 @@ pub(crate) mod integer;
 pub(crate) mod list;
 pub(crate) mod money;
 pub(crate) mod object;
+pub(crate) mod profile;
 pub(crate) mod read;
 pub(crate) mod scalar;
 pub(crate) mod text;

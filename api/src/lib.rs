@@ -13,6 +13,7 @@ mod app;
 mod auth;
 mod body;
 mod documents;
+mod done;
 mod edge;
 mod found;
 mod hashing;

@@ -5,8 +5,10 @@ mod categories;
 mod category_rules;
 mod imports;
 mod jobs;
+mod keys;
 mod ledger;
 mod merge;
+mod passwords;
 mod products;
 mod reconciliation;
 mod sessions;
@@ -22,7 +24,7 @@ use crate::state::State;
 pub(crate) enum Tag {
     /// Who may call the API, and their wallets.
     Users,
-    /// Logging in.
+    /// Logging in, and API keys.
     Sessions,
     /// What users sell.
     Products,
@@ -68,11 +70,30 @@ macro_rules! operations {
 operations! {
     "POST /api/v1/users" => users::create::CreateUser,
     "GET /api/v1/users" => users::list::ListUsers,
+    "GET /api/v1/users/me" => users::me::GetMe,
     "GET /api/v1/users/{id}" => users::get::GetUser,
     "GET /api/v1/users/{id}/statistics" => users::statistics::GetStatistics,
     "POST /api/v1/users/{id}/erase" => users::erase::EraseUser,
     "POST /api/v1/users/process" => users::process::ProcessUsers,
+    "PATCH /api/v1/users/{id}" => users::update::UpdateUser,
+    "DELETE /api/v1/users/{id}" => users::delete::DeleteUser,
+    "GET /api/v1/users/{id}/wallets" => users::wallets::ListUserWallets,
+    "GET /api/v1/users/{id}/products" => users::products::ListUserProducts,
+    "GET /api/v1/users/{id}/transactions" => users::transactions::ListUserTransactions,
+    "PUT /api/v1/users/{id}/password" => passwords::change::ChangePassword,
+    "POST /api/v1/users/{id}/password-resets" => passwords::create_reset::CreatePasswordReset,
+    "POST /api/v1/password-resets" => passwords::ask::AskPasswordReset,
+    "POST /api/v1/password-resets/confirm" => passwords::confirm::ConfirmPasswordReset,
+    "GET /api/v1/users/{id}/sessions" => sessions::list::ListSessions,
+    "DELETE /api/v1/users/{id}/sessions" => sessions::end_all::EndAllSessions,
     "POST /api/v1/sessions" => sessions::create::CreateSession,
+    "POST /api/v1/sessions/refresh" => sessions::refresh::RefreshSession,
+    "DELETE /api/v1/sessions/current" => sessions::end_current::EndCurrentSession,
+    "DELETE /api/v1/sessions/{id}" => sessions::end::EndSession,
+    "POST /api/v1/api-keys" => keys::create::CreateApiKey,
+    "GET /api/v1/api-keys" => keys::list::ListApiKeys,
+    "GET /api/v1/api-keys/{id}" => keys::get::GetApiKey,
+    "DELETE /api/v1/api-keys/{id}" => keys::revoke::RevokeApiKey,
     "POST /api/v1/products" => products::create::CreateProduct,
     "GET /api/v1/products" => products::list::ListProducts,
     "GET /api/v1/products/search" => products::search::SearchProducts,

@@ -94,7 +94,7 @@ pub(crate) struct Shared {
     pub(crate) notifier: Notifier,
     pub(crate) metrics: Option<PrometheusHandle>,
     pub(crate) limits: Limits,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) hashing: Hashing,
     pub(crate) waiters: Waiters,
     pub(crate) buckets: Buckets,
@@ -110,7 +110,7 @@ impl Shared {
     pub(crate) fn new(given: ApiState) -> State {
         let ApiState { pool, submitter, notifier, metrics, limits, replica } = given;
         let waiters = Waiters::spawn(pool.clone());
-        let (tokens, hashing) = (Tokens::default(), Hashing::default());
+        let (tokens, hashing) = (Tokens::spawn(&pool), Hashing::default());
         let buckets = Buckets::new(limits.rates.clone());
         let load = Load::watch(pool.clone(), limits.in_flight_max, limits.database_wait_max);
         let replica = replica.map(|replica| Replica::watch(replica, pool.clone(), limits.replica_lag_max));

@@ -1,17 +1,21 @@
 //! Users and their wallets.
 
 mod create;
+mod delete;
 mod erase;
 mod read;
 pub mod statistics;
+mod update;
 pub mod wallets;
 
 use chrono::{DateTime, Utc};
 use ledger::Currency;
 
 pub use create::{NewUser, create};
+pub use delete::delete;
 pub use erase::{Erased, erase};
 pub use read::{Filter, find, list};
+pub use update::{Changes, update};
 pub use wallets::Wallet;
 
 use crate::ids::UserId;
@@ -30,14 +34,31 @@ pub struct User {
     pub country: Option<String>,
     /// What the user may do.
     pub role: Role,
-    /// `active` or `suspended`.
+    /// `active`, `suspended` or `deleted`.
     pub status: String,
+    /// What the user says about itself.
+    pub profile: Profile,
     /// When the user was created.
     pub created_at: DateTime<Utc>,
     /// When the user was changed last.
     pub updated_at: DateTime<Utc>,
     /// The user's accounts in the ledger, by currency.
     pub wallets: Vec<Wallet>,
+}
+
+/// What a user says about itself; all of it may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// E.164.
+    pub phone: Option<String>,
+    /// BCP 47, such as `en-GB`.
+    pub locale: Option<String>,
+    /// A name of the IANA time zone database.
+    pub time_zone: Option<String>,
+    /// An https address of a picture; nothing of ours fetches it.
+    pub avatar_url: Option<String>,
+    /// The user's own words.
+    pub bio: Option<String>,
 }
 
 /// The currencies of a new user's wallets when none are named.

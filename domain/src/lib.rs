@@ -25,4 +25,4 @@ pub mod validate;
 pub use error::{Error, FieldError};
 pub use ids::{ProductId, UserId};
 pub use page::Page;
-pub use principal::{Principal, Role};
+pub use principal::{Credential, Principal, Role};

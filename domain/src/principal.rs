@@ -1,6 +1,7 @@
 //! Who asks.
 
 use ledger::Book;
+use uuid::Uuid;
 
 use crate::access::scope::Scopes;
 use crate::ids::UserId;
@@ -35,6 +36,17 @@ impl Role {
     }
 }
 
+/// What a caller showed to prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// Nothing: it acts within the process, as a command of an operator does.
+    Nothing,
+    /// The bearer token of this session.
+    Session(Uuid),
+    /// This API key.
+    ApiKey(Uuid),
+}
+
 /// An authenticated caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Principal {
@@ -46,12 +58,14 @@ pub struct Principal {
     pub book: Book,
     /// What the credential allows of what the role does.
     pub scopes: Scopes,
+    /// What it showed.
+    pub credential: Credential,
 }
 
 impl Principal {
-    /// The user itself, with all that its role may do.
+    /// The user itself, with all that its role may do, and no credential.
     pub const fn of(user_id: UserId, role: Role, book: Book) -> Principal {
-        Principal { user_id, role, book, scopes: Scopes::of_role(role) }
+        Principal { user_id, role, book, scopes: Scopes::of_role(role), credential: Credential::Nothing }
     }
 
     /// Whether the caller sees and moves what belongs to others.
@@ -59,8 +73,16 @@ impl Principal {
         matches!(self.role, Role::Admin | Role::Operator)
     }
 
+    /// The session whose token the caller showed, if it did.
+    pub fn session(&self) -> Option<Uuid> {
+        match self.credential {
+            Credential::Session(id) => Some(id),
+            Credential::ApiKey(_) | Credential::Nothing => None,
+        }
+    }
+
     /// The owner that a query is limited to: none for staff.
-    pub(crate) fn only_owner(&self) -> Option<uuid::Uuid> {
+    pub(crate) fn only_owner(&self) -> Option<Uuid> {
         (!self.is_staff()).then_some(self.user_id.0)
     }
 }

@@ -87,7 +87,7 @@ impl Job for OpenWallets {
 /// Opens what is not open of these users' wallets and tells their followers; returns how many were opened.
 pub(crate) async fn open(tx: &mut PgConnection, book: Book, users: &[Uuid]) -> sqlx::Result<usize> {
     let found = wallets::of_users(tx, book.shard, users).await?;
-    let opening: Vec<_> = found.into_iter().filter(|wallet| !wallet.is_open).collect();
+    let opening: Vec<_> = found.into_iter().filter(|wallet| !wallet.is_open && !wallet.is_closed).collect();
     let account = |wallet: &wallets::Wallet| NewAccount {
         id: wallet.account_id,
         currency: wallet.currency,

@@ -1,5 +1,6 @@
 //! The API over a real socket on a real database.
 
+mod accounts;
 mod document;
 mod erasure;
 mod flow;

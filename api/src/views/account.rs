@@ -42,7 +42,8 @@ impl AccountView {
             currency: wallet.currency.code().to_owned(),
             balance: MoneyView::of(balance, wallet.currency),
             version: account.map_or(0, |account| account.version),
-            state: if account.is_some() { WalletState::Open } else { WalletState::Opening },
+            // The ledger may have opened it a moment before the wallet says so.
+            state: if account.is_some() && !wallet.is_closed { WalletState::Open } else { WalletState::of(wallet) },
             opened_at: account.map(|account| account.opened_at),
         }
     }

@@ -21,12 +21,26 @@ choice! {
 }
 
 choice! {
+    /// Whether a user may log in.
+    pub(crate) enum UserStatus {
+        /// Yes.
+        Active = "active",
+        /// No; nor do its API keys work.
+        Suspended = "suspended",
+        /// Never again: the user is kept as the owner of what is recorded.
+        Deleted = "deleted",
+    }
+}
+
+choice! {
     /// Whether a wallet can be used.
     pub(crate) enum WalletState {
         /// Its account in the ledger is being opened by a job.
         Opening = "opening",
         /// It can be used.
         Open = "open",
+        /// Its owner was deleted: nothing moves in or out any more.
+        Closed = "closed",
     }
 }
 
@@ -54,10 +68,32 @@ pub(crate) struct UserView {
     pub name: String,
     /// What the user may do.
     pub role: Role,
-    /// `active` or `suspended`.
-    pub status: String,
+    /// Whether the user may log in.
+    pub status: UserStatus,
     /// Free text, as it was given.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// A telephone number in E.164.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// A language tag of BCP 47.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// A name of the IANA time zone database.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// An https address of a picture, as the user gave it.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// The user's own words.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bio: Option<String>,
     /// The user's accounts in the ledger, by currency.
     pub wallets: Vec<WalletView>,
     /// In the answer to createUser: the job that opens the wallets.
@@ -70,9 +106,20 @@ pub(crate) struct UserView {
     pub updated_at: DateTime<Utc>,
 }
 
+impl WalletState {
+    /// That of a wallet.
+    pub(crate) fn of(wallet: &Wallet) -> WalletState {
+        match (wallet.is_closed, wallet.is_open) {
+            (true, _) => WalletState::Closed,
+            (false, true) => WalletState::Open,
+            (false, false) => WalletState::Opening,
+        }
+    }
+}
+
 impl WalletView {
     fn of(wallet: &Wallet) -> WalletView {
-        let state = if wallet.is_open { WalletState::Open } else { WalletState::Opening };
+        let state = WalletState::of(wallet);
         WalletView { account_id: wallet.account_id.0, currency: wallet.currency.code().to_owned(), state }
     }
 }
@@ -84,8 +131,13 @@ impl From<&User> for UserView {
             email: user.email.clone(),
             name: user.name.clone(),
             role: Role::named(user.role.as_str()),
-            status: user.status.clone(),
+            status: UserStatus::named(&user.status),
             country: user.country.clone(),
+            phone: user.profile.phone.clone(),
+            locale: user.profile.locale.clone(),
+            time_zone: user.profile.time_zone.clone(),
+            avatar_url: user.profile.avatar_url.clone(),
+            bio: user.profile.bio.clone(),
             wallets: user.wallets.iter().map(WalletView::of).collect(),
             job_id: None,
             created_at: user.created_at,

@@ -39,7 +39,7 @@ impl NewUser {
         findings.text("/name", &self.name, 1, 200);
         findings.optional_text("/country", self.country.as_deref(), 100);
         if let Some(password) = password {
-            findings.text("/password", password, password::LENGTH_MIN, password::LENGTH_MAX);
+            password::check(&mut findings, "/password", password);
         }
         if self.currencies.is_empty() {
             findings.add("/currencies", "empty", "must name at least one currency");
@@ -90,7 +90,7 @@ pub async fn create(conn: &mut PgConnection, principal: &Principal, new: &NewUse
 }
 
 /// The conflict that names who has the address.
-async fn email_taken(conn: &mut PgConnection, principal: &Principal, email: &str) -> Result<Error, Error> {
+pub(super) async fn email_taken(conn: &mut PgConnection, principal: &Principal, email: &str) -> Result<Error, Error> {
     let existing = sqlx::query_scalar!(
         "select id
          from app.account_user

@@ -3,6 +3,7 @@
 use ledger::Book;
 use sqlx::PgConnection;
 
+use crate::access::revoked;
 use crate::error::Error;
 use crate::ids::UserId;
 use crate::imports;
@@ -19,8 +20,8 @@ pub enum Erased {
     Pending,
 }
 
-/// Erases a user, in the caller's transaction: name, address, country, password, sessions, keys, kept answers,
-/// counts, files of theirs that are being imported, and of the transactions that the user made or that moved the user's money the description, the reference that the user gave and
+/// Erases a user, in the caller's transaction: name, address, country, profile, password, sessions, keys, kept answers, counts, files
+/// of theirs that are being imported, and of the transactions that the user made or that moved the user's money the description, the reference that the user gave and
 /// the salt of their metadata hash. Doing it again changes nothing.
 ///
 /// # Errors
@@ -42,8 +43,13 @@ pub async fn erase(conn: &mut PgConnection, book: Book, user: UserId) -> Result<
          set email = id::text || '@erased.invalid',
              name = 'erased',
              country = null,
+             phone = null,
+             locale = null,
+             time_zone = null,
+             avatar_url = null,
+             bio = null,
              password_hash = null,
-             status = 'suspended',
+             status = case when status = 'deleted' then status else 'suspended' end,
              updated_at = case when erased_at is null then now() else updated_at end,
              erased_at = coalesce(erased_at, now())
          where shard = $1 and book_id = $2 and id = $3",
@@ -119,15 +125,18 @@ async fn erase_credentials(conn: &mut PgConnection, book: Book, user: UserId) ->
         "with gone as (
              delete from app.session
              where shard = $1 and user_id = $2
+         ), unused as (
+             delete from app.password_reset
+             where shard = $1 and user_id = $2
          )
          delete from app.api_key
          where shard = $1 and user_id = $2",
         book.shard,
         user.0,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    revoked(conn, user).await
 }
 
 /// Answers that are kept for repeated requests: those to the user, and those that show the user.

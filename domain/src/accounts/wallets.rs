@@ -21,6 +21,8 @@ pub struct Wallet {
     pub currency: Currency,
     /// Whether the ledger account has been opened yet.
     pub is_open: bool,
+    /// Whether its owner was deleted: nothing moves in or out any more.
+    pub is_closed: bool,
 }
 
 impl Wallet {
@@ -45,6 +47,7 @@ impl From<Row> for Wallet {
             owner_id: row.owner_id.map(UserId),
             currency: Currency::parse(&row.currency).expect("only known currencies are written"),
             is_open: row.state == "open",
+            is_closed: row.state == "closed",
         }
     }
 }
@@ -71,6 +74,39 @@ pub async fn by_account(
              offset 0
          ) as found
          where book_id = $3",
+        book.shard,
+        &ids,
+        book.id,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Wallet::from).map(|wallet| (wallet.account_id, wallet)).collect())
+}
+
+/// [`by_account`], and until the caller's transaction ends no user is deleted: a wallet that is open here is still open when what
+/// depends on it is committed.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn by_account_guarded(
+    conn: &mut PgConnection,
+    book: Book,
+    accounts: &[AccountId],
+) -> sqlx::Result<HashMap<AccountId, Wallet>> {
+    let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select account_id, owner_id, currency, state
+         from unnest($2::uuid[]) as input (wanted)
+         cross join lateral (
+             select *
+             from app.wallet
+             where shard = $1 and account_id = input.wanted
+             offset 0
+         ) as found
+         where book_id = $3
+           -- Has no rows to lock. The table itself is locked by being named so, before the statement's snapshot is taken: see delete.rs.
+           and not exists (select from app.wallet_gate for key share)",
         book.shard,
         &ids,
         book.id,

@@ -93,7 +93,7 @@ async fn gather(conn: &mut PgConnection, book: Book, requests: &[(Principal, &Ne
             read::existing_products(conn, book, &named.products).await?.into_iter().map(ProductId).collect();
     }
     if !requests.is_empty() {
-        facts.wallets = wallets::by_account(conn, book, &named.accounts).await?;
+        facts.wallets = wallets::by_account_guarded(conn, book, &named.accounts).await?;
     }
     if requests.iter().any(|(_, new)| new.from.is_none() || new.to.is_none()) {
         facts.cash = wallets::cash(conn, book).await?;

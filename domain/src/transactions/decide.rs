@@ -71,6 +71,10 @@ pub(super) fn decide(principal: &Principal, new: &NewTransaction, facts: &Facts)
         return Err(account_not_found(legs.to, "/to"));
     }
     for (wallet, pointer) in [(from, "/from"), (to, "/to")] {
+        if wallet.is_closed {
+            let detail = format!("account {} is closed", wallet.account_id);
+            return Err(refuse("account_closed", pointer, detail));
+        }
         if !wallet.is_open {
             return Err(refuse(
                 "account_not_open",

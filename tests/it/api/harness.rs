@@ -87,6 +87,15 @@ impl Api {
     /// The same on a migrated database of the test's own, through this pool, and with a replica of it.
     pub(super) async fn start_on(pool: PgPool, replica: Option<PgPool>, limits: Limits) -> Api {
         let principal = people::admin(&pool).await;
+        Api::serve(pool, replica, principal, limits).await
+    }
+
+    /// Another process on the same database, as far as the API can tell.
+    pub(super) async fn again(&self) -> Api {
+        Api::serve(self.pool.clone(), None, self.principal, Limits::default()).await
+    }
+
+    async fn serve(pool: PgPool, replica: Option<PgPool>, principal: Principal, limits: Limits) -> Api {
         let (address, stop, served) = serve(&pool, replica, limits, None).await;
         let http = reqwest::Client::new();
         let document = http.get(format!("http://{address}/openapi.json")).send().await.unwrap();
@@ -186,6 +195,17 @@ impl Caller {
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
+    }
+
+    /// A PATCH of what has this `ETag`.
+    pub(super) async fn patch(&self, path: &str, tag: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("if-match", tag)];
+        self.send(Method::PATCH, path, &headers, body.to_string().into_bytes()).await
+    }
+
+    /// A DELETE without conditions.
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], Vec::new()).await
     }
 
     /// A POST under an `Idempotency-Key`.

@@ -113,7 +113,7 @@ pub(crate) async fn again(state: &Shared, principal: &Principal, kept: Value) ->
 pub(crate) fn problem(refusal: &Refusal) -> Problem {
     let detail = sentence(&refusal.detail);
     let status = match refusal.code {
-        "reference_taken" | "account_not_open" => StatusCode::CONFLICT,
+        "reference_taken" | "account_not_open" | "account_closed" => StatusCode::CONFLICT,
         "deposit_not_allowed" => StatusCode::FORBIDDEN,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };

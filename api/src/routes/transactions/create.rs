@@ -48,6 +48,7 @@ const REFUSALS: &[Refusal] = &[
     Refusal { status: 422, code: "not_reversible", when: "The transaction to reverse is itself a reversal." },
     Refusal { status: 422, code: "account_not_found", when: "There is no such account that the caller may use so." },
     Refusal { status: 409, code: "account_not_open", when: "The account is still being opened; try again." },
+    Refusal { status: 409, code: "account_closed", when: "The account's owner was deleted." },
     Refusal { status: 422, code: "currency_mismatch", when: "The account holds another currency." },
     Refusal { status: 422, code: "currency_not_offered", when: "The book has no account in this currency." },
     Refusal { status: 422, code: "product_not_found", when: "There is no such product." },

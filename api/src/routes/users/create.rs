@@ -12,6 +12,7 @@ use crate::auth::{Caller, needs};
 use crate::body::list::List;
 use crate::body::money::CurrencyCode;
 use crate::body::object::object;
+use crate::body::profile::{Country, Email, Name};
 use crate::body::text::Text;
 use crate::body::{Body, Shape};
 use crate::idempotency::{IdempotencyKey, repeatable};
@@ -38,12 +39,12 @@ object! {
     /// What a user is created from.
     pub(crate) struct NewUser {
         /// The address, unique without regard to case.
-        pub email: Text<3, 254>,
+        pub email: Email,
         /// What the user is called.
-        pub name: Text<1, 200>,
+        pub name: Name,
         /// Free text.
-        pub country: Option<Text<1, 100>>,
-        /// For a user who logs in; without one there are only API keys.
+        pub country: Option<Country>,
+        /// For a user who logs in; without one there are only API keys. Not one of those that are tried first.
         pub password: Option<Text<{ password::LENGTH_MIN }, { password::LENGTH_MAX }>>,
         /// What the user may do; `user` if absent.
         pub role: Option<Role>,
@@ -107,9 +108,9 @@ impl CreateUser {
         let role = body.role.unwrap_or(Role::User);
         let currencies = body.currencies.map(|List(codes)| codes.into_iter().map(|CurrencyCode(code)| code).collect());
         let mut new = accounts::NewUser {
-            email: body.email.into_inner(),
-            name: body.name.into_inner(),
-            country: body.country.map(Text::into_inner),
+            email: body.email.0,
+            name: body.name.0,
+            country: body.country.map(|Country(country)| country),
             role: domain::Role::parse(role.word()).expect("the API has the domain's words"),
             password_hash: None,
             currencies: currencies.unwrap_or_else(|| CURRENCIES_DEFAULT.to_vec()),
