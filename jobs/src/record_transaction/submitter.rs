@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::RecordTransaction;
 use crate::submitted::{Repeatable, Submitted};
 
-/// Transactions that share a commit at most: enough that its cost is spread thin, few enough that nobody waits long.
+/// Transactions, or legs of those with many, that share a commit at most: enough that its cost is spread thin, few enough that nobody waits long.
 const GROUP_MAX: usize = 1_000;
 
 /// Commits that may be in flight at once: while one waits for the disk, the next one is being prepared.
@@ -109,7 +109,7 @@ struct Group {
     waiting: Vec<Waiting>,
     /// The idempotency keys among them: the same one twice has to wait for the next commit.
     keys: HashSet<(Principal, Key)>,
-    /// How many transactions they hold.
+    /// How many rows they come to, about: one for a transaction, or as many as it names legs.
     size: usize,
 }
 
@@ -128,7 +128,8 @@ impl Group {
         {
             return Some(waiting);
         }
-        self.size += waiting.submission.transactions.len();
+        // Each leg beyond the usual ones is a row of its own.
+        self.size += waiting.submission.transactions.iter().map(|new| new.legs.len().max(1)).sum::<usize>();
         self.waiting.push(waiting);
         None
     }

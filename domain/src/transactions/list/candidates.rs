@@ -70,7 +70,9 @@ macro_rules! next {
                                select id
                                from app.transaction
                                where from_account = account.id and id > $2 and id < $3
-                               order by id "# + $direction + r#"
+                               order by id "#
+                        + $direction
+                        + r#"
                                limit $4
                            )
                            union all
@@ -78,7 +80,9 @@ macro_rules! next {
                                select id
                                from app.transaction
                                where to_account = account.id and id > $2 and id < $3
-                               order by id "# + $direction + r#"
+                               order by id "#
+                        + $direction
+                        + r#"
                                limit $4
                            )
                            union all
@@ -86,12 +90,16 @@ macro_rules! next {
                                select transaction_id
                                from app.transaction_leg
                                where account_id = account.id and transaction_id > $2 and transaction_id < $3
-                               order by transaction_id "# + $direction + r#"
+                               order by transaction_id "#
+                        + $direction
+                        + r#"
                                limit $4
                            )
                        ) as found
                        group by found.id
-                       order by found.id "# + $direction + r#"
+                       order by found.id "#
+                        + $direction
+                        + r#"
                        limit $4"#,
                     accounts,
                     $range.above,
@@ -106,7 +114,9 @@ macro_rules! next {
                     "select id
                      from app.transaction
                      where product_id = $1 and id > $2 and id < $3
-                     order by id " + $direction + "
+                     order by id "
+                        + $direction
+                        + "
                      limit $4",
                     product,
                     $range.above,
@@ -121,7 +131,9 @@ macro_rules! next {
                     "select id
                      from app.transaction
                      where shard = $1 and book_id = $2 and id > $3 and id < $4
-                     order by id " + $direction + "
+                     order by id "
+                        + $direction
+                        + "
                      limit $5",
                     $book.shard,
                     $book.id,
