@@ -70,6 +70,8 @@ operations! {
     "POST /api/v1/transactions/{id}/reversal" => transactions::reverse::ReverseTransaction,
     "GET /api/v1/accounts/{id}" => accounts::get::GetAccount,
     "GET /api/v1/accounts/{id}/entries" => accounts::entries::ListEntries,
+    "GET /api/v1/accounts/{id}/balance" => accounts::balance::GetBalance,
+    "GET /api/v1/accounts/{id}/statement.csv" => accounts::statement::GetStatement,
     "GET /api/v1/ledger/checkpoint" => ledger::checkpoint::GetCheckpoint,
     "GET /api/v1/ledger/tile/*tile" => ledger::tile::GetTile,
     "GET /api/v1/ledger/tile/entries/*bundle" => ledger::entries::GetEntries,

@@ -6,5 +6,6 @@ pub(crate) mod money;
 pub(crate) mod product;
 pub(crate) mod proof;
 pub(crate) mod reconciliation;
+pub(crate) mod statement;
 pub(crate) mod transaction;
 pub(crate) mod user;

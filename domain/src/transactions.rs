@@ -9,6 +9,7 @@ mod read;
 pub mod record;
 mod resolve;
 mod sell;
+pub mod statement;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -84,6 +85,13 @@ impl Kind {
             Kind::Post => 8,
             Kind::Void => 9,
         }
+    }
+}
+
+impl Kind {
+    /// The kind of that code.
+    pub fn of_code(code: u16) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.code() == code)
     }
 }
 

@@ -21,20 +21,24 @@ pub(crate) fn accepts_json(request: &Request) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail))
 }
 
-/// Whether something that the path answers with is in the range: JSON, and of the log also notes and tiles.
+/// Whether something that the path answers with is in the range: JSON, of the log also notes and tiles, and tables as CSV.
 fn is_taken(range: &str, path: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default().to_ascii_lowercase();
     let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
     let is_json = matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json");
     let is_log = matches!(media.as_str(), "text/*" | "text/plain" | "application/octet-stream");
-    !refused && (is_json || (is_log && path.starts_with("/api/v1/ledger/")))
+    let is_csv = matches!(media.as_str(), "text/*" | "text/csv");
+    !refused && (is_json || (is_log && path.starts_with("/api/v1/ledger/")) || (is_csv && path.ends_with(".csv")))
 }
 
-/// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.
+/// How long `Prefer: wait` or a parameter `wait` asks the answer to be held, beyond what the work takes; zero without it.
 pub(crate) fn wait(request: &Request) -> Duration {
+    let pairs = request.uri().query().unwrap_or_default().split('&');
+    let parameter = pairs.filter(|pair| pair.starts_with("wait=")).find_map(|pair| Prefer::parse(pair).ok());
     let preference = request.header("prefer").and_then(|text| Prefer::parse(text).ok());
-    preference.and_then(|Prefer(wait)| wait).unwrap_or_default()
+    let wait = |given: Option<Prefer>| given.and_then(|Prefer(wait)| wait).unwrap_or_default();
+    wait(preference).max(wait(parameter))
 }
 
 #[cfg(test)]
