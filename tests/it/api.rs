@@ -6,5 +6,6 @@ mod harness;
 mod ledger;
 mod reconciliation;
 mod recorded;
+mod transactions;
 mod transport;
 mod wrong_input;

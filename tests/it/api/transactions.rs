@@ -1,0 +1,12 @@
+//! Transactions over HTTP: every kind, with a worker that records them.
+
+mod elixir;
+mod fire;
+mod holds;
+mod kit;
+mod legs;
+mod lists;
+mod plans;
+mod purchases;
+mod reversals;
+mod statements;
