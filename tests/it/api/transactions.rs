@@ -8,5 +8,6 @@ mod legs;
 mod lists;
 mod plans;
 mod purchases;
+mod reconciled;
 mod reversals;
 mod statements;

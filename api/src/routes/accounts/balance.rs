@@ -30,7 +30,6 @@ impl GetBalance {
     /// At one point, or now without any. By `at` and `seq` it is what the ledger said then; by `effective_at` it is what counts from then
     /// or before, whenever that was recorded.
     #[oai(path = "/api/v1/accounts/:id/balance", method = "get", operation_id = "getBalance")]
-    #[expect(clippy::too_many_arguments, reason = "each parameter of the operation is one argument")]
     async fn call(
         &self,
         #[oai(scope = "needs::TRANSACTIONS_READ")] caller: Caller,
