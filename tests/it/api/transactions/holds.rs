@@ -73,7 +73,7 @@ async fn a_hold_is_voided_by_who_would_be_paid_and_by_nobody_else() {
 async fn a_hold_expires_and_can_then_be_neither_posted_nor_voided() {
     let stage = Stage::start().await;
     let (ada, bob) = (stage.customer(100).await, stage.customer(0).await);
-    let soon = chrono::Utc::now() + chrono::TimeDelta::milliseconds(1_500);
+    let soon = stage.now().await + chrono::TimeDelta::milliseconds(1_500);
     let body = with(transfer(&ada, &bob, "60"), "hold", json!({ "expires_at": soon.to_rfc3339() }));
     let hold = recorded(&finish(&ada.caller, TRANSACTIONS, &body).await);
     // The ledger's own job frees what was held; the balance is the signal.

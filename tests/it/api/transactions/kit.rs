@@ -1,5 +1,6 @@
 //! An API with a worker, customers with money, and short words for what they ask.
 
+use chrono::{DateTime, Utc};
 use domain::accounts::wallets;
 use ledger::accounts::{NewAccount, Overdraft};
 use ledger::{AccountId, Book, Currency};
@@ -65,6 +66,11 @@ impl Stage {
         wallets::mark_open(&mut tx, Book::MAIN, &[AccountId(id)]).await.unwrap();
         tx.commit().await.unwrap();
         id
+    }
+
+    /// The database's clock.
+    pub(super) async fn now(&self) -> DateTime<Utc> {
+        sqlx::query_scalar("select now()").fetch_one(&self.api.pool).await.unwrap()
     }
 
     /// What an account has, and how much of it is held.

@@ -1,6 +1,6 @@
 //! Balances at a point, and statements for a period.
 
-use chrono::{Days, Utc};
+use chrono::Days;
 use serde_json::json;
 
 use super::kit::{Stage, TRANSACTIONS, finish, pounds, recorded, refused, transfer, with};
@@ -41,7 +41,8 @@ async fn a_statement_goes_from_its_opening_to_its_closing_balance() {
     finish(&ada.caller, &format!("{TRANSACTIONS}/batch"), &json!({ "transactions": batch })).await;
     finish(&ada.caller, &format!("{TRANSACTIONS}/batch"), &json!({ "transactions": batch })).await;
     let path = format!("/api/v1/accounts/{}/statement.csv", ada.wallet);
-    let (today, tomorrow) = (Utc::now().date_naive(), Utc::now().date_naive() + Days::new(1));
+    let today = stage.now().await.date_naive();
+    let tomorrow = today + Days::new(1);
     let answer = ada.caller.get(&format!("{path}?from={today}&to={tomorrow}")).await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("text/csv")), "{}", answer.text);
     assert!(answer.header("content-disposition").unwrap().ends_with(&format!("{today}-{tomorrow}.csv\"")));
