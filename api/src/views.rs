@@ -10,5 +10,6 @@ pub(crate) mod product;
 pub(crate) mod proof;
 pub(crate) mod reconciliation;
 pub(crate) mod session;
+pub(crate) mod statement;
 pub(crate) mod transaction;
 pub(crate) mod user;

@@ -63,6 +63,8 @@ pub async fn begin(conn: &mut PgConnection, keys: &[(&Principal, &Key)]) -> sqlx
     .await?;
     let claimed: HashSet<_> = claimed.into_iter().map(|row| (row.principal_id, row.route, row.key)).collect();
     let mut stored = if claimed.len() == keys.len() { HashMap::new() } else { find(conn, &columns).await? };
+    let names: HashSet<_> = keys.iter().map(|(principal, key)| (principal.user_id, key.route, &key.key)).collect();
+    assert_eq!(names.len(), keys.len(), "a key is at most once in a call: two would both be new");
     let begin = |(principal, key): &(&Principal, &Key)| {
         let name = (principal.user_id.0, key.route.to_owned(), key.key.clone());
         if claimed.contains(&name) {

@@ -2,9 +2,14 @@
 
 mod accept;
 mod decide;
+mod legs;
+mod list;
 mod new;
 mod read;
 pub mod record;
+mod resolve;
+mod sell;
+pub mod statement;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -12,8 +17,10 @@ use ledger::{AccountId, Money, TransactionId};
 
 pub use accept::accept;
 pub use decide::{Decision, Refusal};
-pub use new::NewTransaction;
-pub use read::{Filter, find, find_many, list, statuses};
+pub use legs::Leg;
+pub use list::{AmountRange, Filter, Order, TimeRange, list};
+pub use new::{NewHold, NewTransaction};
+pub use read::{find, find_many, statuses};
 
 use crate::ids::{ProductId, UserId};
 
@@ -53,8 +60,14 @@ names! {
         Purchase = "purchase",
         /// A seller pays a customer back.
         Refund = "refund",
-        /// Takes an earlier transaction back whole.
+        /// Takes an earlier transaction back, whole or in part.
         Reversal = "reversal",
+        /// Moves between many accounts at once, in one currency or several.
+        MultiLeg = "multi_leg",
+        /// Ends a hold: what was set aside moves, all or a part of it.
+        Post = "post",
+        /// Ends a hold: what was set aside is free again.
+        Void = "void",
     }
 }
 
@@ -68,12 +81,22 @@ impl Kind {
             Kind::Purchase => 4,
             Kind::Refund => 5,
             Kind::Reversal => 6,
+            Kind::MultiLeg => 7,
+            Kind::Post => 8,
+            Kind::Void => 9,
         }
     }
 }
 
+impl Kind {
+    /// The kind of that code.
+    pub fn of_code(code: u16) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+}
+
 names! {
-    /// How far a transaction has come.
+    /// What the ledger said of a transaction.
     Status {
         /// Accepted; its job is on the way.
         Pending = "pending",
@@ -84,6 +107,47 @@ names! {
     }
 }
 
+names! {
+    /// How a hold ended by a transaction of its own. It may also expire, which follows from its time.
+    Ended {
+        /// What was set aside has moved, all or a part of it.
+        Posted = "posted",
+        /// What was set aside is free again.
+        Voided = "voided",
+    }
+}
+
+names! {
+    /// How far a transaction has come, holds included.
+    State {
+        /// Accepted; its job is on the way.
+        Pending = "pending",
+        /// In the ledger, for ever.
+        Recorded = "recorded",
+        /// The ledger refused it, for ever.
+        Rejected = "rejected",
+        /// A hold: its amounts are set aside.
+        Held = "held",
+        /// A hold of which a post moved all or a part.
+        Posted = "posted",
+        /// A hold that a void freed.
+        Voided = "voided",
+        /// A hold whose time was over before anything else ended it.
+        Expired = "expired",
+    }
+}
+
+/// What makes a transaction a hold: its amounts are set aside until something ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// From when on it can only expire; none: never.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether its time was over when it was read, by the database's clock.
+    pub is_over: bool,
+    /// What ended it, other than its time.
+    pub ended: Option<Ended>,
+}
+
 /// What was asked for, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
@@ -91,18 +155,26 @@ pub struct Transaction {
     pub id: TransactionId,
     /// What it is for.
     pub kind: Kind,
-    /// The account that is debited.
+    /// The account that is debited; of several legs the first such one.
     pub from: AccountId,
-    /// The account that is credited.
+    /// The account that is credited; of several legs the first such one.
     pub to: AccountId,
-    /// How much.
+    /// How much; of several legs what the first that is debited gives.
     pub amount: Money,
+    /// All of its legs where they are more than from, to and amount tell; else none.
+    pub legs: Vec<Leg>,
     /// What was bought.
     pub product_id: Option<ProductId>,
     /// How many were bought.
     pub quantity: Option<i32>,
     /// The transaction that it takes back.
     pub reverses: Option<TransactionId>,
+    /// The hold that it ends.
+    pub resolves: Option<TransactionId>,
+    /// Whether it takes back, or posts, an amount of its own and not the whole.
+    pub is_part: bool,
+    /// What makes it a hold; none: it is not one.
+    pub hold: Option<Hold>,
     /// The caller's own name for it.
     pub reference: Option<String>,
     /// The caller's own words.
@@ -124,10 +196,29 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// How far it has come, holds included.
+    pub fn state(&self) -> State {
+        match (self.status, self.hold) {
+            (Status::Pending, _) => State::Pending,
+            (Status::Rejected, _) => State::Rejected,
+            (Status::Recorded, None) => State::Recorded,
+            (Status::Recorded, Some(Hold { ended: Some(Ended::Posted), .. })) => State::Posted,
+            (Status::Recorded, Some(Hold { ended: Some(Ended::Voided), .. })) => State::Voided,
+            (Status::Recorded, Some(Hold { is_over: true, .. })) => State::Expired,
+            (Status::Recorded, Some(_)) => State::Held,
+        }
+    }
+
+    /// Its legs, whatever form they are kept in: those that are debited have an amount below zero.
+    pub fn all_legs(&self) -> Vec<Leg> {
+        if self.legs.is_empty() { legs::two(self.from, self.to, self.amount).to_vec() } else { self.legs.clone() }
+    }
+
     /// As it was when it was accepted: what a repeated request is answered with.
     pub fn as_accepted(mut self) -> Transaction {
         self.status = Status::Pending;
         (self.reason, self.seq, self.recorded_at) = (None, None, None);
+        self.hold = self.hold.map(|hold| Hold { ended: None, is_over: false, ..hold });
         self
     }
 }

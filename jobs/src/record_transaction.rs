@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use domain::events::{self, Event};
 use domain::transactions::record::{self, ToRecord, Verdict};
-use domain::transactions::{Status, statuses};
+use domain::transactions::{Ended, Leg, Status, statuses};
 use ledger::posting::{self, Outcome};
-use ledger::{Book, TransactionId};
+use ledger::{Act, Book, TransactionId};
 use queue::{Batch, BatchJob, EnqueueError, JobError, NewJob, Priority, Retry};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -38,8 +38,11 @@ impl RecordTransaction {
     }
 }
 
-/// How long a reversal waits for its original to be recorded.
+/// How long a reversal waits for its original, and a post or a void for its hold, to be recorded.
 const ORIGINAL_PENDING: Duration = Duration::from_millis(250);
+
+/// Legs that one commit records at most, beside those of its first transaction; what is beyond them waits for the next.
+const LEGS_MAX: usize = 20_000;
 
 impl BatchJob for RecordTransaction {
     const KIND: &'static str = "ledger.record_transaction";
@@ -70,19 +73,26 @@ impl BatchJob for RecordTransaction {
     }
 }
 
-/// Records what is still pending; returns the books that grew, and what has to wait for the transaction that it reverses.
+/// Records what is still pending; returns the books that grew, and what has to wait: for the transaction that it follows
+/// from, or for the next commit.
 async fn record_all(
     conn: &mut PgConnection,
     shard: i16,
     ids: &[TransactionId],
 ) -> Result<(Vec<Book>, Vec<TransactionId>), JobError> {
     let mut by_book: BTreeMap<Book, Vec<ToRecord>> = BTreeMap::new();
+    let (mut books, mut waiting, mut legs) = (Vec::new(), Vec::new(), 0);
     for wanted in record::load(conn, shard, ids).await? {
-        if wanted.status == Status::Pending {
-            by_book.entry(wanted.book).or_default().push(wanted);
+        if wanted.status != Status::Pending {
+            continue;
         }
+        if legs > LEGS_MAX {
+            waiting.push(wanted.posting.id);
+            continue;
+        }
+        legs += wanted.posting.legs.len();
+        by_book.entry(wanted.book).or_default().push(wanted);
     }
-    let (mut books, mut waiting) = (Vec::new(), Vec::new());
     for (book, wanted) in by_book {
         waiting.extend(record_book(conn, book, wanted).await?);
         books.push(book);
@@ -109,10 +119,34 @@ async fn record_book(
     let waiting = settle_orphans(conn, book.shard, &wanted, waiting, &mut settled).await?;
     let verdicts: Vec<_> = settled.iter().map(|(wanted, verdict)| (wanted.posting.id, verdict.clone())).collect();
     record::settle(conn, book.shard, &verdicts).await?;
+    record::end(conn, book.shard, &ends(&settled)).await?;
     let events: Vec<Event> = settled.iter().map(|(wanted, verdict)| event(wanted, verdict)).collect();
     events::publish(conn, book, &events).await?;
     crate::expire_holds::submit(conn, book, &postings).await.map_err(JobError::retry)?;
     Ok(waiting)
+}
+
+/// The holds that were ended, and how.
+fn ends(settled: &[(&ToRecord, Verdict)]) -> Vec<(TransactionId, Ended)> {
+    let recorded = settled.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Recorded { .. }));
+    let end = |(wanted, _): &(&ToRecord, Verdict)| match wanted.posting.act {
+        Act::Capture(hold) => Some((hold, Ended::Posted)),
+        Act::Void(hold) => Some((hold, Ended::Voided)),
+        _ => None,
+    };
+    recorded.filter_map(end).collect()
+}
+
+/// The transaction that it cannot be recorded before.
+fn original(wanted: &ToRecord) -> Option<TransactionId> {
+    let act = wanted.posting.act;
+    act.reverses().or(act.reverses_part()).or(act.resolves())
+}
+
+/// Why it never can be, if that one was rejected.
+fn orphaned(wanted: &ToRecord) -> Verdict {
+    let reason = if wanted.posting.act.resolves().is_some() { "hold_rejected" } else { "original_rejected" };
+    Verdict::Rejected { reason: reason.to_owned() }
 }
 
 /// What the ledger's answer means; none: not decided, because the original is not there yet.
@@ -124,14 +158,12 @@ fn verdict(wanted: &ToRecord, outcome: &Outcome) -> Option<Verdict> {
         }
         Outcome::ExistsWithDifferent(field) => rejected(format!("exists_with_different_{}", field.as_str())),
         Outcome::Refused(refusal) if refusal.is_final() => rejected(refusal.as_str().to_owned()),
-        Outcome::Refused(_) if wanted.original_status == Some(Status::Rejected) => {
-            rejected("original_rejected".to_owned())
-        }
+        Outcome::Refused(_) if wanted.original_status == Some(Status::Rejected) => Some(orphaned(wanted)),
         Outcome::Refused(_) => None,
     }
 }
 
-/// A reversal whose original was rejected in this very batch will never find it: it is rejected as well.
+/// What follows from a transaction that was rejected in this very batch will never find it: it is rejected as well.
 async fn settle_orphans<'a>(
     conn: &mut PgConnection,
     shard: i16,
@@ -143,20 +175,19 @@ async fn settle_orphans<'a>(
         return Ok(waiting);
     }
     // What waits for an account to be opened waits on: it is no orphan.
-    let reversals: Vec<_> = wanted.iter().filter(|wanted| waiting.contains(&wanted.posting.id)).collect();
-    let originals: Vec<_> = reversals.iter().filter_map(|wanted| wanted.posting.act.reverses()).collect();
+    let following: Vec<_> = wanted.iter().filter(|wanted| waiting.contains(&wanted.posting.id)).collect();
+    let originals: Vec<_> = following.iter().copied().filter_map(original).collect();
     let statuses: BTreeMap<_, _> = statuses(conn, shard, &originals).await?.into_iter().collect();
     let is_orphan = |wanted: &ToRecord| {
-        let Some(original) = wanted.posting.act.reverses() else { return false };
+        let Some(original) = original(wanted) else { return false };
         let here = settled
             .iter()
             .any(|(other, verdict)| other.posting.id == original && matches!(verdict, Verdict::Rejected { .. }));
         here || statuses.get(&original) == Some(&Status::Rejected)
     };
     let (orphans, still): (Vec<&ToRecord>, Vec<&ToRecord>) =
-        reversals.into_iter().partition(|wanted| is_orphan(wanted));
-    let reason = || Verdict::Rejected { reason: "original_rejected".to_owned() };
-    settled.extend(orphans.into_iter().map(|orphan| (orphan, reason())));
+        following.into_iter().partition(|wanted| is_orphan(wanted));
+    settled.extend(orphans.into_iter().map(|orphan| (orphan, orphaned(orphan))));
     Ok(still.into_iter().map(|wanted| wanted.posting.id).collect())
 }
 
@@ -167,7 +198,9 @@ fn event(wanted: &ToRecord, verdict: &Verdict) -> Event {
         Verdict::Recorded { seq, .. } => ("transaction.recorded", Some(*seq), None),
         Verdict::Rejected { reason } => ("transaction.rejected", None, Some(reason)),
     };
-    let payload = json!({
+    let leg = |leg: &Leg| json!({ "account": leg.account.0, "amount_minor": leg.amount.minor, "currency": leg.amount.currency.code() });
+    let legs: Vec<Value> = wanted.legs.iter().map(leg).collect();
+    let mut payload = json!({
         "transaction_id": id.0,
         "from": wanted.from.0,
         "to": wanted.to.0,
@@ -176,6 +209,9 @@ fn event(wanted: &ToRecord, verdict: &Verdict) -> Event {
         "seq": seq,
         "reason": reason,
     });
+    if !legs.is_empty() {
+        payload["legs"] = legs.into();
+    }
     Event { topic: format!("transaction:{id}"), kind, payload }
 }
 

@@ -13,5 +13,6 @@ mod products;
 mod protection;
 mod reconciliation;
 mod recorded;
+mod transactions;
 mod transport;
 mod wrong_input;

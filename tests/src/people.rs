@@ -58,15 +58,9 @@ pub async fn newcomer(pool: &PgPool, admin: &Principal, currency: Currency) -> P
 /// A request for a transfer of so many pennies.
 pub fn transfer(from: AccountId, to: AccountId, pennies: i128) -> NewTransaction {
     NewTransaction {
-        kind: Kind::Transfer,
         from: Some(from),
         to: Some(to),
         amount: Some(Money { minor: pennies, currency: Currency::GBP }),
-        product_id: None,
-        quantity: None,
-        reverses: None,
-        reference: None,
-        description: None,
-        effective_at: None,
+        ..NewTransaction::of(Kind::Transfer)
     }
 }

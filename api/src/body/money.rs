@@ -87,12 +87,17 @@ impl Type for MoneyField {
     }
 }
 
+impl MoneyField {
+    /// So much of this currency.
+    pub(crate) fn of(AmountText(amount): &AmountText, currency: Currency) -> Result<MoneyField, Refused> {
+        Money::parse(amount, currency).map(MoneyField).map_err(|error| refused(&error, currency))
+    }
+}
+
 impl FromJson for MoneyField {
     fn from_json(json: Json<'_>, reader: &mut Reader) -> Option<MoneyField> {
-        let Amount { amount: AmountText(amount), currency: CurrencyCode(currency) } = Amount::from_json(json, reader)?;
-        let parsed = Money::parse(&amount, currency).map_err(|error| refused(&error, currency));
-        parsed
-            .map(MoneyField)
+        let Amount { amount, currency: CurrencyCode(currency) } = Amount::from_json(json, reader)?;
+        MoneyField::of(&amount, currency)
             .map_err(|(code, detail)| reader.in_field("amount", |reader| reader.fail::<()>(code, detail)))
             .ok()
     }

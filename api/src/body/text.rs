@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use poem_openapi::registry::MetaSchema;
 use uuid::Uuid;
 
@@ -98,7 +98,8 @@ impl Time {
         let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
         // PostgreSQL knows no year before 4713 BC and our neighbours none with other than four digits.
         let time = time.filter(|time| (1..=9999).contains(&chrono::Datelike::year(time)));
-        time.map(Time)
+        // Whole microseconds, as PostgreSQL keeps them: what is shown at once is what is found later.
+        time.map(|time| Time(time.trunc_subsecs(6)))
             .ok_or_else(|| ("invalid_time", "This must be an RFC 3339 time, as in 2026-01-31T09:30:00Z.".to_owned()))
     }
 }
@@ -128,6 +129,7 @@ mod tests {
     #[test]
     fn a_time_has_an_offset_and_a_year_of_four_digits() {
         assert!(Time::parse("2026-01-31T09:30:00+01:00").is_ok());
+        assert_eq!(Time::parse("2026-01-31T09:30:00.1234567Z"), Time::parse("2026-01-31T09:30:00.123456Z"));
         for wrong in ["2026-01-31", "2026-01-31T09:30:00", "0000-01-01T00:00:00Z", "+12026-01-31T09:30:00Z"] {
             assert!(Time::parse(wrong).is_err(), "{wrong}");
         }

@@ -50,10 +50,13 @@ pub(crate) fn has_plain_headers(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.
+/// How long `Prefer: wait` or a parameter `wait` asks the answer to be held, beyond what the work takes; zero without it.
 pub(crate) fn wait(request: &Request) -> Duration {
+    let pairs = request.uri().query().unwrap_or_default().split('&');
+    let parameter = pairs.filter(|pair| pair.starts_with("wait=")).find_map(|pair| Prefer::parse(pair).ok());
     let preference = request.header("prefer").and_then(|text| Prefer::parse(text).ok());
-    preference.and_then(|Prefer(wait)| wait).unwrap_or_default()
+    let wait = |given: Option<Prefer>| given.and_then(|Prefer(wait)| wait).unwrap_or_default();
+    wait(preference).max(wait(parameter))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::accounts::Wallet;
+use domain::transactions;
 use ledger::Currency;
 use ledger::accounts::Account;
 use ledger::history::Entry;
@@ -10,7 +11,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::money::MoneyView;
+use super::transaction::Kind;
 use super::user::WalletState;
+use crate::body::choice::Choice;
 
 /// An account of the ledger.
 #[derive(Debug, Object, Serialize)]
@@ -24,6 +27,10 @@ pub(crate) struct AccountView {
     pub currency: String,
     /// What is in it: the sum of all its entries.
     pub balance: MoneyView,
+    /// What open holds would take of it.
+    pub held: MoneyView,
+    /// What is left of the balance for other transactions; below zero only where overdraft is allowed.
+    pub available: MoneyView,
     /// How many entries it has.
     pub version: i64,
     /// Whether it can be used.
@@ -41,12 +48,30 @@ impl AccountView {
             owner_id: wallet.owner_id.map(|owner| owner.0),
             currency: wallet.currency.code().to_owned(),
             balance: MoneyView::of(balance, wallet.currency),
+            held: MoneyView::of(account.map_or(0, |account| account.held_out), wallet.currency),
+            available: MoneyView::of(account.map_or(0, Account::available), wallet.currency),
             version: account.map_or(0, |account| account.version),
             // The ledger may have opened it a moment before the wallet says so.
             state: if account.is_some() && !wallet.is_closed { WalletState::Open } else { WalletState::of(wallet) },
             opened_at: account.map(|account| account.opened_at),
         }
     }
+}
+
+/// What was in an account at some point.
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "Balance")]
+pub(crate) struct BalanceView {
+    /// The account.
+    pub account_id: Uuid,
+    /// What was in it.
+    pub balance: MoneyView,
+    /// After everything that was recorded by this time.
+    pub at: Option<DateTime<Utc>>,
+    /// After everything that counts from this time or before.
+    pub effective_at: Option<DateTime<Utc>>,
+    /// After the transaction at this place of the ledger's log.
+    pub seq: Option<i64>,
 }
 
 /// One change of an account's balance.
@@ -59,6 +84,10 @@ pub(crate) struct EntryView {
     pub transaction_id: Uuid,
     /// The transaction's place in the ledger's log.
     pub seq: i64,
+    /// What the transaction is for; null if it was not asked for over this API.
+    #[oai(rename = "type")]
+    #[serde(rename = "type")]
+    pub kind: Option<Kind>,
     /// What came in; negative for what went out.
     pub amount: MoneyView,
     /// The balance after it.
@@ -76,6 +105,7 @@ impl EntryView {
             version: entry.version,
             transaction_id: entry.transaction.0,
             seq: entry.seq,
+            kind: transactions::Kind::of_code(entry.code).map(|kind| Kind::named(kind.as_str())),
             amount: MoneyView::of(entry.amount, currency),
             balance: MoneyView::of(entry.balance, currency),
             recorded_at: entry.recorded_at,

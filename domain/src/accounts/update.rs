@@ -205,15 +205,3 @@ async fn follow_up(conn: &mut PgConnection, principal: &Principal, before: &User
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_absent_stays_and_what_is_cleared_goes() {
-        assert_eq!(Change::Keep.after(Some(1)), Some(1));
-        assert_eq!(Change::Clear.after(Some(1)), None);
-        assert_eq!(Change::Set(2).after(Some(1)), Some(2));
-    }
-}

@@ -66,7 +66,7 @@ async fn leaves(conn: &mut PgConnection, window: &Window, start: i64) -> sqlx::R
            and t.seq < $4
            -- The leaf's code is its bytes 49 and 50, its kind byte 4.
            and length(t.leaf) > 50
-           and get_byte(t.leaf, 4) in (1, 7)
+           and get_byte(t.leaf, 4) in (1, 2, 3, 4, 7)
            and get_byte(t.leaf, 49) * 256 + get_byte(t.leaf, 50) = any($5)
            and not exists (select from app.transaction as r where r.shard = t.shard and r.id = t.id)
          order by t.seq
@@ -182,5 +182,6 @@ fn disagreement(row: &Row) -> Option<Found> {
 
 /// Whether the ledger itself refused it: then it keeps the refusal. Other reasons are found before or beside it.
 fn refusal_is_due(row: &Row) -> bool {
-    row.reason.as_deref().is_some_and(|reason| !reason.starts_with("exists_with") && reason != "original_rejected")
+    let is_found_before = |reason: &str| matches!(reason, "original_rejected" | "hold_rejected");
+    row.reason.as_deref().is_some_and(|reason| !reason.starts_with("exists_with") && !is_found_before(reason))
 }

@@ -53,7 +53,8 @@ fn difference(request: &ToRecord, leaf: &Leaf) -> Option<Found> {
     let posting = &request.posting;
     let leg = |leg: &LeafLeg| Leg { account: leg.account, amount: leg.amount.into() };
     let legs: Vec<Leg> = leaf.legs.iter().map(leg).collect();
-    let is_of_currency = leaf.legs.iter().all(|leg| leg.currency.code() == request.currency);
+    let currency = |index: usize| request.legs.get(index).map_or(&*request.currency, |leg| leg.amount.currency.code());
+    let is_of_currency = leaf.legs.iter().enumerate().all(|(index, leg)| leg.currency.code() == currency(index));
     let effective_at = posting.effective_at.unwrap_or(leaf.recorded_at);
     let same = [
         ("book", leaf.book == request.book.id),
@@ -61,7 +62,7 @@ fn difference(request: &ToRecord, leaf: &Leaf) -> Option<Found> {
         ("legs", legs == posting.legs),
         ("currency", is_of_currency),
         ("effective_at", leaf.effective_at.timestamp_micros() == effective_at.timestamp_micros()),
-        ("reverses", leaf.act.reverses() == posting.act.reverses()),
+        ("act", leaf.act == posting.act),
         ("metadata", request.is_erased || leaf.metadata_hash == posting.metadata_hash),
     ];
     let wrong: Vec<&str> = same.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect();

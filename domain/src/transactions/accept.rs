@@ -1,14 +1,15 @@
 //! Accepts many requests at once: reads what the decisions need in a few statements, decides, saves in one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use ledger::Book;
+use ledger::{Book, Currency};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::decide::{Decision, Facts, Named, decide, repeated};
-use super::{NewTransaction, Transaction, read, store};
-use crate::accounts::wallets;
-use crate::ids::{ProductId, UserId};
+use super::{Kind, NewTransaction, Transaction, read, sell, store};
+use crate::accounts::{Wallet, wallets};
+use crate::ids::UserId;
 use crate::principal::Principal;
 
 /// Decides and saves, in the caller's transaction; decisions come in the order of the requests, each by itself.
@@ -27,7 +28,7 @@ pub async fn accept(
     let fresh: Vec<_> = requests.iter().filter(|request| existing(&known, request).is_none()).copied().collect();
     let facts = gather(conn, book, &fresh).await?;
     let decided: Vec<_> = fresh.iter().map(|(principal, new)| decide(principal, new, &facts)).collect();
-    let may_be_saved = fresh.iter().zip(&decided).filter_map(|(request, legs)| Some((*request, *legs.as_ref().ok()?)));
+    let may_be_saved = fresh.iter().zip(&decided).filter_map(|(request, done)| Some((*request, done.as_ref().ok()?)));
     let mut saved = store::insert(conn, book, may_be_saved.collect()).await?.into_iter();
     let mut decided = decided.into_iter();
     let mut decisions: Vec<Option<Decision>> = Vec::with_capacity(requests.len());
@@ -79,24 +80,48 @@ async fn by_reference(
     Ok(found.into_iter().map(|transaction| (key(&transaction), transaction)).collect())
 }
 
-/// Reads what the decisions need to know.
+/// Reads what the decisions need to know: one statement for plain requests, and one more for each thing beyond that.
 async fn gather(conn: &mut PgConnection, book: Book, requests: &[(Principal, &NewTransaction)]) -> sqlx::Result<Facts> {
     let mut named = Named::of(requests.iter().map(request_of));
     let mut facts = Facts::default();
     if !named.originals.is_empty() {
         let originals = read::by_id(conn, book, &named.originals).await?;
-        named.accounts.extend(originals.iter().flat_map(|original| [original.from, original.to]));
+        named.accounts.extend(originals.iter().flat_map(|original| original.all_legs()).map(|leg| leg.account));
         facts.originals = originals.into_iter().map(|original| (original.id, original)).collect();
     }
     if !named.products.is_empty() {
-        facts.products =
-            read::existing_products(conn, book, &named.products).await?.into_iter().map(ProductId).collect();
+        let offers = sell::offers(conn, book, &named.products).await?;
+        facts.products = offers.into_iter().map(|offer| (offer.id, offer)).collect();
+        facts.sellers = sellers(conn, book, requests, &facts).await?;
     }
     if !requests.is_empty() {
-        facts.wallets = wallets::by_account_guarded(conn, book, &named.accounts).await?;
+        // Those of sellers are read again: from here on, nobody closes a wallet before the commit.
+        let sellers = facts.sellers.values().map(|wallet| wallet.account_id);
+        let accounts: Vec<_> = named.accounts.iter().copied().chain(sellers).collect();
+        facts.wallets = wallets::by_account_guarded(conn, book, &accounts).await?;
     }
-    if requests.iter().any(|(_, new)| new.from.is_none() || new.to.is_none()) {
+    if requests.iter().any(|(_, new)| matches!(new.kind, Kind::Deposit | Kind::Withdrawal)) {
         facts.cash = wallets::cash(conn, book).await?;
     }
     Ok(facts)
+}
+
+/// The wallets of those whose products are bought, unless the request is staff's and says all of it itself.
+async fn sellers(
+    conn: &mut PgConnection,
+    book: Book,
+    requests: &[(Principal, &NewTransaction)],
+    facts: &Facts,
+) -> sqlx::Result<HashMap<(UserId, Currency), Wallet>> {
+    let is_said = |(principal, new): &(Principal, &NewTransaction)| {
+        principal.is_staff() && new.to.is_some() && new.amount.is_some()
+    };
+    let bought = requests.iter().filter(|one| one.1.is_by_price() && !is_said(one));
+    let owners = bought.filter_map(|(_, new)| Some(facts.products.get(&new.product_id?)?.owner.0));
+    let owners: Vec<Uuid> = owners.collect::<HashSet<_>>().into_iter().collect();
+    if owners.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = wallets::of_users(conn, book.shard, &owners).await?;
+    Ok(found.into_iter().filter_map(|wallet| Some(((wallet.owner_id?, wallet.currency), wallet))).collect())
 }

@@ -2,14 +2,18 @@
 //!
 //! What depends on balances is not decided here: the ledger decides it when it records.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use ledger::{AccountId, Currency, Money, TransactionId};
 use uuid::Uuid;
 
-use super::{Kind, NewTransaction, Status, Transaction};
+use super::legs::{self, Leg};
+use super::sell::{self, Offer};
+use super::{Kind, NewTransaction, Transaction, resolve};
 use crate::accounts::Wallet;
-use crate::ids::ProductId;
+use crate::ids::{ProductId, UserId};
 use crate::principal::Principal;
 
 /// Why a request was not accepted.
@@ -20,7 +24,7 @@ pub struct Refusal {
     /// What is wrong, for a person.
     pub detail: String,
     /// A JSON Pointer to the field, from the transaction's own object.
-    pub pointer: &'static str,
+    pub pointer: Cow<'static, str>,
     /// The transaction that stands against it.
     pub existing: Option<TransactionId>,
 }
@@ -44,59 +48,113 @@ pub(super) struct Facts {
     /// The book's own accounts.
     pub(super) cash: HashMap<Currency, Wallet>,
     /// The products that are named and exist.
-    pub(super) products: HashSet<ProductId>,
-    /// The transactions that reversals name.
+    pub(super) products: HashMap<ProductId, Offer>,
+    /// The wallets of those who sell the products that are bought at their price.
+    pub(super) sellers: HashMap<(UserId, Currency), Wallet>,
+    /// The transactions that reversals, posts and voids name.
     pub(super) originals: HashMap<TransactionId, Transaction>,
 }
 
-/// A request that may be saved.
+/// What is done beside moving the amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Legs {
+pub(super) enum Act {
+    /// They are set aside.
+    Hold { expires_at: Option<DateTime<Utc>> },
+    /// They are a part of what the transaction follows from.
+    Part,
+}
+
+/// What a request that may be saved comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Movement {
     pub(super) from: AccountId,
     pub(super) to: AccountId,
     pub(super) amount: Money,
+    /// All of its legs, if the three above do not tell them.
+    pub(super) legs: Vec<Leg>,
+    pub(super) quantity: Option<i32>,
+    pub(super) act: Option<Act>,
 }
 
-/// The legs of a request that may be accepted.
-pub(super) fn decide(principal: &Principal, new: &NewTransaction, facts: &Facts) -> Result<Legs, Refusal> {
-    let legs = match new.kind {
-        Kind::Reversal => reversed(principal, new, facts)?,
+impl Movement {
+    /// Whatever the request says of it beside these three.
+    pub(super) fn of(new: &NewTransaction, from: AccountId, to: AccountId, amount: Money) -> Movement {
+        let act = new.hold.map(|hold| Act::Hold { expires_at: hold.expires_at });
+        Movement { from, to, amount, legs: Vec::new(), quantity: new.quantity, act }
+    }
+}
+
+/// What a request that may be accepted comes to.
+pub(super) fn decide(principal: &Principal, new: &NewTransaction, facts: &Facts) -> Result<Movement, Refusal> {
+    let movement = match new.kind {
+        // What a hold may be ended by is said with the hold.
+        Kind::Post | Kind::Void => return resolve::end(principal, new, facts),
+        Kind::Reversal => resolve::reverse(principal, new, facts)?,
+        Kind::MultiLeg => several(new),
+        Kind::Purchase if new.is_by_price() => sell::sale(principal, new, facts)?,
         _ => named(principal, new, facts)?,
     };
-    let (from, to) = (wallet(facts, legs.from, "/from")?, wallet(facts, legs.to, "/to")?);
-    if !from.is_of(principal) {
-        return Err(account_not_found(legs.from, "/from"));
-    }
-    if to.owner_id.is_none() && !principal.is_staff() && new.kind != Kind::Withdrawal {
-        return Err(account_not_found(legs.to, "/to"));
-    }
-    for (wallet, pointer) in [(from, "/from"), (to, "/to")] {
-        if wallet.is_closed {
-            let detail = format!("account {} is closed", wallet.account_id);
-            return Err(refuse("account_closed", pointer, detail));
-        }
-        if !wallet.is_open {
-            return Err(refuse(
-                "account_not_open",
-                pointer,
-                format!("account {} is still being opened", wallet.account_id),
-            ));
-        }
-        if wallet.currency != legs.amount.currency {
-            let (held, asked) = (wallet.currency.code(), legs.amount.currency.code());
-            let detail = format!("account {} holds {held}, not {asked}", wallet.account_id);
-            return Err(refuse("currency_mismatch", "/amount/currency", detail));
-        }
-    }
-    if let Some(product) = new.product_id.filter(|product| !facts.products.contains(product)) {
+    check_accounts(principal, new, facts, &movement)?;
+    if let Some(product) = new.product_id.filter(|product| !facts.products.contains_key(product)) {
         return Err(refuse("product_not_found", "/product_id", format!("there is no product {product}")));
     }
-    Ok(legs)
+    Ok(movement)
 }
 
-/// The legs that a request names, with the book's cash account where it stands for the outside world.
-fn named(principal: &Principal, new: &NewTransaction, facts: &Facts) -> Result<Legs, Refusal> {
-    let amount = new.amount.expect("validated: every kind but a reversal has an amount");
+/// Every account is there, may be used so by the caller, is open and holds the currency.
+fn check_accounts(
+    principal: &Principal,
+    new: &NewTransaction,
+    facts: &Facts,
+    movement: &Movement,
+) -> Result<(), Refusal> {
+    let two = legs::two(movement.from, movement.to, movement.amount);
+    let legs = if movement.legs.is_empty() { &two[..] } else { &movement.legs };
+    let at = |index: usize| match (movement.legs.is_empty(), index) {
+        (true, 0) => "/from".into(),
+        (true, _) => "/to".into(),
+        (false, _) if new.legs.is_empty() => "/reverses".into(),
+        (false, index) => Cow::Owned(format!("/legs/{index}/account")),
+    };
+    let wallet = |(index, leg): (usize, &Leg)| {
+        let found = facts.wallets.get(&leg.account).or_else(|| facts.cash.get(&leg.amount.currency));
+        found.filter(|wallet| wallet.account_id == leg.account).ok_or_else(|| account_not_found(leg.account, at(index)))
+    };
+    let wallets: Vec<&Wallet> = legs.iter().enumerate().map(wallet).collect::<Result<_, _>>()?;
+    for (index, (leg, wallet)) in legs.iter().zip(&wallets).enumerate() {
+        let may = if leg.amount.minor < 0 {
+            wallet.is_of(principal)
+        } else {
+            wallet.owner_id.is_some() || principal.is_staff() || new.kind == Kind::Withdrawal
+        };
+        if !may {
+            return Err(account_not_found(leg.account, at(index)));
+        }
+    }
+    for (index, (leg, wallet)) in legs.iter().zip(wallets).enumerate() {
+        if wallet.is_closed {
+            return Err(refuse("account_closed", at(index), format!("account {} is closed", wallet.account_id)));
+        }
+        if !wallet.is_open {
+            let detail = format!("account {} is still being opened", wallet.account_id);
+            return Err(refuse("account_not_open", at(index), detail));
+        }
+        if wallet.currency != leg.amount.currency {
+            let (held, asked) = (wallet.currency.code(), leg.amount.currency.code());
+            let detail = format!("account {} holds {held}, not {asked}", wallet.account_id);
+            let pointer = match new.legs.is_empty() {
+                true => "/amount/currency".into(),
+                false => Cow::Owned(format!("/legs/{index}/amount/currency")),
+            };
+            return Err(refuse("currency_mismatch", pointer, detail));
+        }
+    }
+    Ok(())
+}
+
+/// What a request names, with the book's cash account where it stands for the outside world.
+fn named(principal: &Principal, new: &NewTransaction, facts: &Facts) -> Result<Movement, Refusal> {
+    let amount = new.amount.expect("validated: every kind that comes here has an amount");
     if new.kind == Kind::Deposit && !principal.is_staff() {
         return Err(refuse("deposit_not_allowed", "/type", "only an operator or an administrator deposits".to_owned()));
     }
@@ -107,54 +165,46 @@ fn named(principal: &Principal, new: &NewTransaction, facts: &Facts) -> Result<L
     };
     let from = new.from.map_or_else(cash, Ok)?;
     let to = new.to.map_or_else(cash, Ok)?;
-    Ok(Legs { from, to, amount })
+    Ok(Movement::of(new, from, to, amount))
 }
 
-/// The original's legs the other way round.
-fn reversed(principal: &Principal, new: &NewTransaction, facts: &Facts) -> Result<Legs, Refusal> {
-    let id = new.reverses.expect("validated: a reversal names its original");
-    let missing = || refuse("original_not_found", "/reverses", format!("there is no transaction {id}"));
-    let original = facts.originals.get(&id).ok_or_else(missing)?;
-    // Whoever got the money may give it back; to everybody else it does not exist.
-    if !facts.wallets.get(&original.to).is_some_and(|wallet| wallet.is_of(principal)) {
-        return Err(missing());
-    }
-    if original.status == Status::Rejected {
-        return Err(refuse(
-            "original_rejected",
-            "/reverses",
-            format!("transaction {id} was rejected and moved nothing"),
-        ));
-    }
-    if original.kind == Kind::Reversal {
-        return Err(refuse("not_reversible", "/reverses", format!("transaction {id} is itself a reversal")));
-    }
-    Ok(Legs { from: original.to, to: original.from, amount: original.amount })
+/// The legs that a request names.
+fn several(new: &NewTransaction) -> Movement {
+    let debited = new.legs.iter().find(|leg| leg.amount.minor < 0).expect("validated: the legs are balanced");
+    let credited = new.legs.iter().find(|leg| leg.amount.minor > 0).expect("validated: the legs are balanced");
+    let movement = Movement::of(new, debited.account, credited.account, debited.turned().amount);
+    Movement { legs: new.legs.clone(), ..movement }
 }
 
-fn wallet<'a>(facts: &'a Facts, account: AccountId, pointer: &'static str) -> Result<&'a Wallet, Refusal> {
-    let own = facts.cash.values().find(|wallet| wallet.account_id == account);
-    facts.wallets.get(&account).or(own).ok_or_else(|| account_not_found(account, pointer))
-}
-
-fn account_not_found(account: AccountId, pointer: &'static str) -> Refusal {
+fn account_not_found(account: AccountId, pointer: Cow<'static, str>) -> Refusal {
     refuse("account_not_found", pointer, format!("there is no account {account}"))
 }
 
-fn refuse(code: &'static str, pointer: &'static str, detail: String) -> Refusal {
-    Refusal { code, detail, pointer, existing: None }
+pub(super) fn refuse(code: &'static str, pointer: impl Into<Cow<'static, str>>, detail: String) -> Refusal {
+    Refusal { code, detail, pointer: pointer.into(), existing: None }
 }
 
 /// What a request is told whose reference the caller has used before.
 pub(super) fn repeated(new: &NewTransaction, existing: &Transaction) -> Decision {
+    let is_other_quantity = match new.quantity {
+        Some(quantity) => existing.quantity != Some(quantity),
+        // One, if the product's price was paid.
+        None => existing.quantity.is_some_and(|quantity| !new.is_by_price() || quantity != 1),
+    };
+    let may_be_part = matches!(new.kind, Kind::Reversal | Kind::Post);
+    let expires_at = |transaction: &Transaction| transaction.hold.map(|hold| hold.expires_at);
     let differs = [
         (new.kind != existing.kind, "/type"),
         (new.from.is_some_and(|from| from != existing.from), "/from"),
         (new.to.is_some_and(|to| to != existing.to), "/to"),
         (new.amount.is_some_and(|amount| amount != existing.amount), "/amount"),
+        (may_be_part && new.amount.is_some() != existing.is_part, "/amount"),
+        (new.kind == Kind::MultiLeg && new.legs != existing.legs, "/legs"),
         (new.product_id != existing.product_id, "/product_id"),
-        (new.quantity != existing.quantity, "/quantity"),
+        (is_other_quantity, "/quantity"),
         (new.reverses != existing.reverses, "/reverses"),
+        (new.resolves != existing.resolves, "/hold_id"),
+        (new.hold.map(|hold| hold.expires_at) != expires_at(existing), "/hold"),
         (new.description != existing.description, "/description"),
         (new.effective_at.is_some_and(|at| at != existing.effective_at), "/effective_at"),
     ];
@@ -162,7 +212,7 @@ pub(super) fn repeated(new: &NewTransaction, existing: &Transaction) -> Decision
         return Decision::Exists(existing.clone());
     };
     let detail = format!("transaction {} of this reference has another {}", existing.id, &pointer[1..]);
-    Decision::Refused(Refusal { code: "reference_taken", detail, pointer, existing: Some(existing.id) })
+    Decision::Refused(Refusal { existing: Some(existing.id), ..refuse("reference_taken", pointer, detail) })
 }
 
 /// The accounts, products and originals that requests name.
@@ -178,8 +228,9 @@ impl Named {
         let mut named = Named::default();
         for new in requests {
             named.accounts.extend(new.from.into_iter().chain(new.to));
+            named.accounts.extend(new.legs.iter().map(|leg| leg.account));
             named.products.extend(new.product_id.map(|product| product.0));
-            named.originals.extend(new.reverses);
+            named.originals.extend(new.reverses.or(new.resolves));
         }
         named
     }

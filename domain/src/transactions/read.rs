@@ -1,56 +1,61 @@
-//! Reads transactions: by id, by reference, or a page of them, newest first.
+//! Reads transactions by id or by reference.
 
 use chrono::{DateTime, Utc};
 use ledger::{AccountId, Book, Currency, Money, TransactionId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Kind, Status, Transaction};
+use super::{Ended, Hold, Kind, Status, Transaction, legs};
 use crate::accounts::wallets;
 use crate::error::Error;
 use crate::ids::{ProductId, UserId};
-use crate::page::{Listed, Page};
 use crate::principal::Principal;
 
-/// Which transactions to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only those that debit or credit this account.
-    pub account: Option<AccountId>,
-    /// Only those that have come so far.
-    pub status: Option<Status>,
-    /// Only the caller's one of this reference.
-    pub reference: Option<String>,
-    /// Which page.
-    pub page: Page,
+/// A row of `app.transaction`.
+pub(super) struct Row {
+    pub(super) id: Uuid,
+    pub(super) kind: String,
+    pub(super) from_account: Uuid,
+    pub(super) to_account: Uuid,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    pub(super) product_id: Option<Uuid>,
+    pub(super) quantity: Option<i32>,
+    pub(super) reverses: Option<Uuid>,
+    pub(super) resolves: Option<Uuid>,
+    pub(super) act: Option<String>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) is_over: bool,
+    pub(super) ended: Option<String>,
+    pub(super) leg_count: Option<i16>,
+    pub(super) reference: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) effective_at: DateTime<Utc>,
+    pub(super) created_by: Uuid,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) status: String,
+    pub(super) reason: Option<String>,
+    pub(super) seq: Option<i64>,
+    pub(super) recorded_at: Option<DateTime<Utc>>,
 }
 
-/// A row of `app.transaction`.
-struct Row {
-    id: Uuid,
-    kind: String,
-    from_account: Uuid,
-    to_account: Uuid,
-    amount: i64,
-    currency: String,
-    product_id: Option<Uuid>,
-    quantity: Option<i32>,
-    reverses: Option<Uuid>,
-    reference: Option<String>,
-    description: Option<String>,
-    effective_at: DateTime<Utc>,
-    created_by: Uuid,
-    created_at: DateTime<Utc>,
-    status: String,
-    reason: Option<String>,
-    seq: Option<i64>,
-    recorded_at: Option<DateTime<Utc>>,
+impl Row {
+    fn hold(&self) -> Option<Hold> {
+        let ended = |name: &str| Ended::parse(name).expect("a check constraint holds the names of ends");
+        let ended = self.ended.as_deref().map(ended);
+        let hold = Hold { expires_at: self.expires_at, is_over: self.is_over, ended };
+        (self.act.as_deref() == Some("hold")).then_some(hold)
+    }
 }
 
 impl From<Row> for Transaction {
     fn from(row: Row) -> Transaction {
         let currency = Currency::parse(&row.currency).expect("only known currencies are written");
         Transaction {
+            hold: row.hold(),
+            is_part: row.act.as_deref() == Some("part"),
+            legs: Vec::new(),
+            resolves: row.resolves.map(TransactionId),
             id: TransactionId(row.id),
             kind: Kind::parse(&row.kind).expect("a check constraint holds the names of kinds"),
             from: AccountId(row.from_account),
@@ -81,8 +86,9 @@ pub(super) async fn by_id(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select id, kind, from_account, to_account, amount, currency, product_id, quantity, reverses, reference,
-                description, effective_at, created_by, created_at, status, reason, seq, recorded_at
+        r#"select id, kind, from_account, to_account, amount, currency, product_id, quantity, reverses, resolves, act,
+                expires_at, coalesce(expires_at <= now(), false) as "is_over!", ended, leg_count, reference, description,
+                effective_at, created_by, created_at, status, reason, seq, recorded_at
          from unnest($2::uuid[]) as input (wanted)
          -- One look-up in the primary key for each, whatever the planner thinks of the table.
          cross join lateral (
@@ -91,14 +97,14 @@ pub(super) async fn by_id(
              where shard = $1 and id = input.wanted
              offset 0
          ) as found
-         where book_id = $3",
+         where book_id = $3"#,
         book.shard,
         &ids,
         book.id,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(rows.into_iter().map(Transaction::from).collect())
+    whole(conn, book, rows).await
 }
 
 /// The transactions that these callers gave these references.
@@ -111,34 +117,30 @@ pub(super) async fn by_reference(
     let references: Vec<String> = named.iter().map(|(_, reference)| reference.clone()).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select id, kind, from_account, to_account, amount, currency, product_id, quantity, reverses, reference,
-                description, effective_at, created_by, created_at, status, reason, seq, recorded_at
+        r#"select id, kind, from_account, to_account, amount, currency, product_id, quantity, reverses, resolves, act,
+                expires_at, coalesce(expires_at <= now(), false) as "is_over!", ended, leg_count, reference, description,
+                effective_at, created_by, created_at, status, reason, seq, recorded_at
          from app.transaction
          where (shard, created_by, reference) in (
              select $1::smallint, input.created_by, input.reference
              from unnest($2::uuid[], $3::text[]) as input (created_by, reference)
-         )",
+         )"#,
         book.shard,
         &callers,
         &references,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(rows.into_iter().map(Transaction::from).collect())
+    whole(conn, book, rows).await
 }
 
-/// Which of these products the book has.
-pub(super) async fn existing_products(conn: &mut PgConnection, book: Book, ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar!(
-        "select id
-         from app.product
-         where shard = $1 and id = any($2) and book_id = $3",
-        book.shard,
-        ids,
-        book.id,
-    )
-    .fetch_all(conn)
-    .await
+/// The transactions of these rows, with their legs.
+pub(super) async fn whole(conn: &mut PgConnection, book: Book, rows: Vec<Row>) -> sqlx::Result<Vec<Transaction>> {
+    let counted = |row: Row| {
+        let count = row.leg_count;
+        (Transaction::from(row), count)
+    };
+    legs::complete(conn, book, rows.into_iter().map(counted).collect()).await
 }
 
 /// The transactions among these ids, in no order, whoever's they are: for answers that were given before.
@@ -177,7 +179,7 @@ pub async fn statuses(
     Ok(rows.into_iter().map(|row| (TransactionId(row.id), status(&row.status))).collect())
 }
 
-/// The transaction, if the caller made it or owns one of its accounts.
+/// The transaction, if the caller made it or owns an account that takes part.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none, or it is somebody else's; when the database fails.
@@ -186,76 +188,7 @@ pub async fn find(conn: &mut PgConnection, principal: &Principal, id: Transactio
     if principal.is_staff() || found.created_by == principal.user_id {
         return Ok(found);
     }
-    let wallets = wallets::by_account(conn, principal.book, &[found.from, found.to]).await?;
+    let accounts: Vec<AccountId> = found.all_legs().iter().map(|leg| leg.account).collect();
+    let wallets = wallets::by_account(conn, principal.book, &accounts).await?;
     if wallets.values().any(|wallet| wallet.is_of(principal)) { Ok(found) } else { Err(Error::NotFound) }
-}
-
-/// One page of the transactions that the caller may see, newest first.
-///
-/// # Errors
-/// [`Error::NotFound`] when the filter names somebody else's account; when the database fails.
-pub async fn list(
-    conn: &mut PgConnection,
-    principal: &Principal,
-    filter: &Filter,
-) -> Result<Listed<Transaction>, Error> {
-    let found = if let Some(reference) = &filter.reference {
-        let named = [(principal.user_id, reference.clone())];
-        by_reference(conn, principal.book, &named).await?
-    } else if let Some(account) = filter.account {
-        wallets::find(conn, principal, account).await?;
-        of_accounts(conn, principal.book, &[account.0], filter).await?
-    } else if principal.is_staff() {
-        of_book(conn, principal.book, filter).await?
-    } else {
-        let own = wallets::of_users(conn, principal.book.shard, &[principal.user_id.0]).await?;
-        let own: Vec<Uuid> = own.iter().map(|wallet| wallet.account_id.0).collect();
-        of_accounts(conn, principal.book, &own, filter).await?
-    };
-    Ok(filter.page.cut(found))
-}
-
-/// A page of everything in the book.
-async fn of_book(conn: &mut PgConnection, book: Book, filter: &Filter) -> sqlx::Result<Vec<Transaction>> {
-    let rows = sqlx::query_as!(
-        Row,
-        "select id, kind, from_account, to_account, amount, currency, product_id, quantity, reverses, reference,
-                description, effective_at, created_by, created_at, status, reason, seq, recorded_at
-         from app.transaction
-         where shard = $1
-           and book_id = $2
-           and ($3::uuid is null or id < $3)
-           and ($4::text is null or status = $4)
-         order by id desc
-         limit $5",
-        book.shard,
-        book.id,
-        filter.page.after,
-        filter.status.map(Status::as_str),
-        filter.page.fetch_limit(),
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(Transaction::from).collect())
-}
-
-/// A page of what debits or credits these accounts.
-async fn of_accounts(
-    conn: &mut PgConnection,
-    book: Book,
-    accounts: &[Uuid],
-    filter: &Filter,
-) -> sqlx::Result<Vec<Transaction>> {
-    let rows = sqlx::query_file_as!(
-        Row,
-        "src/transactions/of_accounts.sql",
-        book.shard,
-        accounts,
-        filter.page.after,
-        filter.status.map(Status::as_str),
-        filter.page.fetch_limit(),
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(Transaction::from).collect())
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Kind, Status};
+use super::{Ended, Kind, Leg as RequestLeg, Status, legs};
 
 /// A transaction that is to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct ToRecord {
     pub status: Status,
     /// Whether its words and their salt are erased: then its metadata hash is not what was recorded.
     pub is_erased: bool,
-    /// How far the transaction that it reverses has come.
+    /// How far the transaction that it reverses, posts or voids has come.
     pub original_status: Option<Status>,
     /// The account that is debited.
     pub from: AccountId,
@@ -28,6 +28,8 @@ pub struct ToRecord {
     pub amount: i64,
     /// ISO 4217.
     pub currency: String,
+    /// All of its legs where they are more than from, to and amount tell; else none.
+    pub legs: Vec<RequestLeg>,
     /// What the ledger is asked to post.
     pub posting: Posting,
 }
@@ -44,6 +46,10 @@ struct Row {
     product_id: Option<Uuid>,
     quantity: Option<i32>,
     reverses: Option<Uuid>,
+    resolves: Option<Uuid>,
+    act: Option<String>,
+    expires_at: Option<DateTime<Utc>>,
+    leg_count: Option<i16>,
     reference: Option<String>,
     description: Option<String>,
     effective_at: DateTime<Utc>,
@@ -65,9 +71,9 @@ pub async fn load(conn: &mut PgConnection, shard: i16, ids: &[TransactionId]) ->
     let rows = sqlx::query_as!(
         Row,
         r#"select wanted.book_id, wanted.id, wanted.kind, wanted.from_account, wanted.to_account, wanted.amount,
-                  wanted.currency, wanted.product_id, wanted.quantity, wanted.reverses, wanted.reference,
-                  wanted.description, wanted.effective_at, wanted.created_at, wanted.metadata_salt,
-                  wanted.status, original.status as "original_status?"
+                  wanted.currency, wanted.product_id, wanted.quantity, wanted.reverses, wanted.resolves, wanted.act,
+                  wanted.expires_at, wanted.leg_count, wanted.reference, wanted.description, wanted.effective_at,
+                  wanted.created_at, wanted.metadata_salt, wanted.status, original.status as "original_status?"
            from unnest($2::uuid[]) as input (id)
            -- `offset 0` keeps each look-up as it stands, one in the primary key for each id: by the statistics of a table
            -- that has just begun to grow, the planner would rather read all of the shard.
@@ -80,30 +86,53 @@ pub async fn load(conn: &mut PgConnection, shard: i16, ids: &[TransactionId]) ->
            left join lateral (
                select status
                from app.transaction
-               where shard = $1 and id = wanted.reverses
+               where shard = $1 and id = coalesce(wanted.reverses, wanted.resolves)
                offset 0
            ) as original on true
            order by wanted.id"#,
         shard,
         &ids,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(rows.into_iter().map(|row| to_record(shard, row)).collect())
+    let with_legs: Vec<Uuid> = rows.iter().filter(|row| row.leg_count.is_some()).map(|row| row.id).collect();
+    let legs = legs::load(conn, shard, &with_legs).await?;
+    let own = |row: &Row| legs.get(&TransactionId(row.id)).cloned().unwrap_or_default();
+    Ok(rows.into_iter().map(|row| (own(&row), row)).map(|(legs, row)| to_record(shard, row, legs)).collect())
 }
 
-fn to_record(shard: i16, row: Row) -> ToRecord {
+/// What the ledger is asked to do, with the amounts of its legs in minor units.
+fn act_and_legs(row: &Row, kind: Kind, legs: &[RequestLeg]) -> (Act, Vec<Leg>) {
+    let original = row.reverses.or(row.resolves).map(TransactionId);
+    let is_part = row.act.as_deref() == Some("part");
+    let act = match (kind, original) {
+        (Kind::Reversal, Some(original)) if is_part => Act::ReversePart(original),
+        (Kind::Reversal, Some(original)) => Act::Reverse(original),
+        (Kind::Post, Some(hold)) => Act::Capture(hold),
+        (Kind::Void, Some(hold)) => return (Act::Void(hold), Vec::new()),
+        _ if row.act.as_deref() == Some("hold") => Act::Hold { expires_at: row.expires_at },
+        _ => Act::Post,
+    };
+    if legs.is_empty() {
+        let amount = i128::from(row.amount);
+        let (from, to) = (AccountId(row.from_account), AccountId(row.to_account));
+        return (act, vec![Leg { account: from, amount: -amount }, Leg { account: to, amount }]);
+    }
+    (act, legs.iter().map(|leg| Leg { account: leg.account, amount: leg.amount.minor }).collect())
+}
+
+fn to_record(shard: i16, row: Row, legs: Vec<RequestLeg>) -> ToRecord {
     let status = |name: &str| Status::parse(name).expect("a check constraint holds the names of states");
-    let (from, to) = (AccountId(row.from_account), AccountId(row.to_account));
-    let amount = i128::from(row.amount);
     let kind = Kind::parse(&row.kind).expect("a check constraint holds the names of kinds");
+    assert_eq!(legs.len(), usize::try_from(row.leg_count.unwrap_or(0)).unwrap_or(0), "a request has all of its legs");
+    let (act, posted) = act_and_legs(&row, kind, &legs);
     let posting = Posting {
         id: TransactionId(row.id),
         code: kind.code(),
-        legs: vec![Leg { account: from, amount: -amount }, Leg { account: to, amount }],
+        legs: posted,
         // Whoever gives no time has the time of the request here: such a transaction counts from when it is recorded.
         effective_at: (row.effective_at != row.created_at).then_some(row.effective_at),
-        act: row.reverses.map_or(Act::Post, |original| Act::Reverse(TransactionId(original))),
+        act,
         metadata_hash: metadata_hash(&row),
         linked: false,
     };
@@ -112,10 +141,11 @@ fn to_record(shard: i16, row: Row) -> ToRecord {
         status: status(&row.status),
         is_erased: row.metadata_salt.is_none(),
         original_status: row.original_status.as_deref().map(status),
-        from,
-        to,
+        from: AccountId(row.from_account),
+        to: AccountId(row.to_account),
         amount: row.amount,
         currency: row.currency,
+        legs,
         posting,
     }
 }
@@ -202,5 +232,40 @@ pub async fn settle(conn: &mut PgConnection, shard: i16, verdicts: &[(Transactio
     .execute(conn)
     .await?;
     assert_eq!(settled.rows_affected(), verdicts.len() as u64, "each verdict is for a transaction that was pending");
+    Ok(())
+}
+
+/// Keeps how these holds ended, in the transaction of what ended them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end(conn: &mut PgConnection, shard: i16, ends: &[(TransactionId, Ended)]) -> sqlx::Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = ends.iter().map(|(hold, _)| hold.0).collect();
+    let names: Vec<&str> = ends.iter().map(|(_, ended)| ended.as_str()).collect();
+    sqlx::query!(
+        "with hold as materialized (
+             select found.place, input.ended
+             from unnest($2::uuid[], $3::text[]) as input (id, ended)
+             cross join lateral (
+                 select ctid as place
+                 from app.transaction
+                 where shard = $1 and id = input.id
+                 offset 0
+             ) as found
+         )
+         update app.transaction as wanted
+         set ended = hold.ended
+         from hold
+         -- By place: the ledger's head is locked, so nobody else moves the row. A hold of somebody else's has none.
+         where wanted.ctid = hold.place",
+        shard,
+        &ids,
+        &names as &[&str],
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }

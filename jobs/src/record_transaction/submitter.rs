@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use domain::idempotency::{self, Begin, Key};
 use domain::transactions::{Decision, NewTransaction, Transaction, accept};
-use domain::{Error, Principal};
+use domain::{Error, Principal, UserId};
 use ledger::Book;
 use queue::{BatchJob, NewJob, Notifier};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::RecordTransaction;
 use crate::submitted::{Repeatable, Submitted};
 
-/// Transactions that share a commit at most: enough that its cost is spread thin, few enough that nobody waits long.
+/// Transactions, or legs of those with many, that share a commit at most: enough that its cost is spread thin, few enough that nobody waits long.
 const GROUP_MAX: usize = 1_000;
 
 /// Commits that may be in flight at once: while one waits for the disk, the next one is being prepared.
@@ -107,9 +107,10 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
 /// Requests that share a commit.
 struct Group {
     waiting: Vec<Waiting>,
-    /// The idempotency keys among them: the same one twice has to wait for the next commit.
-    keys: HashSet<(Principal, Key)>,
-    /// How many transactions they hold.
+    /// The idempotency keys among them, by user and route: the same one twice has to wait for the next commit, whatever
+    /// the body and whichever of the user's credentials it came with.
+    keys: HashSet<(UserId, &'static str, String)>,
+    /// How many rows they come to, about: one for a transaction, or as many as it names legs.
     size: usize,
 }
 
@@ -124,11 +125,13 @@ impl Group {
     /// Adds a request, or gives it back if it has to wait for this group's commit.
     fn add(&mut self, waiting: Waiting) -> Option<Waiting> {
         if let Some(repeatable) = &waiting.submission.repeatable
-            && !self.keys.insert((waiting.submission.principal, repeatable.key.clone()))
+            && let Key { route, key, .. } = &repeatable.key
+            && !self.keys.insert((waiting.submission.principal.user_id, route, key.clone()))
         {
             return Some(waiting);
         }
-        self.size += waiting.submission.transactions.len();
+        // Each leg beyond the usual ones is a row of its own.
+        self.size += waiting.submission.transactions.iter().map(|new| new.legs.len().max(1)).sum::<usize>();
         self.waiting.push(waiting);
         None
     }

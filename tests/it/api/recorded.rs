@@ -11,7 +11,7 @@ use workers::child::{self, ChildConfig};
 use super::harness::{Answer, Api, Caller};
 
 /// Runs the jobs of this API's database until the sender is dropped.
-fn work(api: &Api) -> oneshot::Sender<()> {
+pub(super) fn work(api: &Api) -> oneshot::Sender<()> {
     let signing_key = SigningKey::generate("test.example/main").unwrap();
     let registry = jobs::registry(State::of_key(signing_key));
     let config = ChildConfig::new(ConsumerConfig::new(api.pool.clone(), registry));

@@ -31,7 +31,7 @@ impl From<&Refusal> for Refused {
         Refused {
             code: refusal.code.to_owned(),
             detail: sentence(&refusal.detail),
-            pointer: refusal.pointer.to_owned(),
+            pointer: refusal.pointer.clone().into_owned(),
             existing_id: refusal.existing.map(|existing| existing.0),
         }
     }
@@ -111,13 +111,27 @@ pub(crate) async fn again(state: &Shared, principal: &Principal, kept: Value) ->
 
 /// The problem that tells why a single transaction was refused.
 pub(crate) fn problem(refusal: &Refusal) -> Problem {
+    refused(refusal, Place::Pointer(refusal.pointer.clone().into_owned()))
+}
+
+/// [`problem`] of what follows from the transaction in the path: if there is none, there is no such resource.
+pub(crate) fn problem_of_path(refusal: &Refusal) -> Problem {
+    match (refusal.code, &*refusal.pointer) {
+        ("hold_not_found" | "original_not_found", _) => Problem::not_found(),
+        (_, "/hold_id" | "/reverses") => refused(refusal, Place::Parameter("id".to_owned())),
+        _ => problem(refusal),
+    }
+}
+
+fn refused(refusal: &Refusal, at: Place) -> Problem {
     let detail = sentence(&refusal.detail);
     let status = match refusal.code {
         "reference_taken" | "account_not_open" | "account_closed" => StatusCode::CONFLICT,
-        "deposit_not_allowed" => StatusCode::FORBIDDEN,
+        "price_changed" | "product_archived" => StatusCode::CONFLICT,
+        "already_posted" | "already_voided" | "hold_expired" | "hold_rejected" => StatusCode::CONFLICT,
+        "deposit_not_allowed" | "post_not_allowed" | "void_not_allowed" => StatusCode::FORBIDDEN,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    let at = Place::Pointer(refusal.pointer.to_owned());
     let mut problem = Problem::new(status, refusal.code, detail.clone());
     problem = problem.error(FieldProblem { at, code: refusal.code, detail });
     if refusal.code == "account_not_open" {

@@ -1,9 +1,13 @@
 //! `POST /api/v1/transactions/batch`
 
+use std::time::Duration;
+
 use domain::Error;
 use domain::transactions::{self, Transaction};
+use futures::future::join_all;
 use jobs::record_transaction::Submission;
 use jobs::submitted::Submitted;
+use ledger::Book;
 use poem_openapi::param::Header;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
@@ -11,6 +15,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Decided, Refused};
 use super::new::NewTransaction;
+use super::response;
 use crate::auth::{Caller, needs};
 use crate::body::choice::choice;
 use crate::body::list::List;
@@ -18,6 +23,7 @@ use crate::body::object::object;
 use crate::body::{Body, Shape};
 use crate::edge::Trace;
 use crate::idempotency::{IdempotencyKey, repeatable};
+use crate::prefer::Prefer;
 use crate::reply::{Failure, Operation, Refusal, Reply, refusals};
 use crate::routes::Tag;
 use crate::state::State;
@@ -26,17 +32,8 @@ use crate::views::transaction::TransactionView;
 pub(crate) struct CreateTransactionBatch(pub(crate) State);
 
 impl Operation for CreateTransactionBatch {
-    const REFUSALS: &'static [&'static [Refusal]] = &[
-        refusals::SIGNED_IN,
-        refusals::BODY,
-        refusals::IDEMPOTENT,
-        &[Refusal {
-            status: 503,
-            code: "unavailable",
-            when: "Whether it was saved is not known; repeating it is safe.",
-        }],
-        refusals::ANY,
-    ];
+    const REFUSALS: &'static [&'static [Refusal]] =
+        &[refusals::SIGNED_IN, refusals::BODY, refusals::IDEMPOTENT, response::UNAVAILABLE, refusals::ANY];
 }
 
 object! {
@@ -112,6 +109,20 @@ pub(crate) struct BatchResult {
 
 #[derive(ApiResponse)]
 pub(crate) enum Response {
+    /// With `Prefer: wait`: each transaction's outcome, and none of them is pending any more.
+    #[oai(status = 200)]
+    Settled(
+        Reply<BatchResult>,
+        /// `true` when this answers an earlier request of the same key.
+        #[oai(header = "Idempotency-Replayed")]
+        Option<bool>,
+        /// The preference that was followed.
+        #[oai(header = "Preference-Applied")]
+        Option<String>,
+        /// What the answer depends on besides its address.
+        #[oai(header = "Vary")]
+        String,
+    ),
     /// Each transaction's outcome; those that were accepted are saved for good.
     #[oai(status = 202)]
     Accepted(
@@ -119,6 +130,12 @@ pub(crate) enum Response {
         /// `true` when this answers an earlier request of the same key.
         #[oai(header = "Idempotency-Replayed")]
         Option<bool>,
+        /// The preference that was followed.
+        #[oai(header = "Preference-Applied")]
+        Option<String>,
+        /// What the answer depends on besides its address.
+        #[oai(header = "Vary")]
+        String,
     ),
 }
 
@@ -136,17 +153,44 @@ impl CreateTransactionBatch {
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
+        /// `wait=N` holds the answer for up to N seconds (at most 30) until all of them are recorded or rejected.
+        #[oai(name = "Prefer")]
+        prefer: Header<Option<Prefer>>,
         body: Body<NewTransactionBatch>,
     ) -> Result<Response, Failure<Self>> {
         let transactions = checked(body.value)?;
         let repeatable = repeatable(key.0, "POST /api/v1/transactions/batch", body.fingerprint, answer::keep_all);
         let Caller(principal) = caller;
         let submission = Submission { principal, transactions, repeatable, trace: trace.0 };
-        let (decided, replayed) = match self.0.submitter.submit(submission).await? {
+        let (mut decided, replayed): (Vec<Decided>, _) = match self.0.submitter.submit(submission).await? {
             Submitted::Done(decisions) => (decisions.into_iter().map(Decided::from).collect(), None),
             Submitted::Replayed(kept) => (answer::again(&self.0, &principal, kept).await?, Some(true)),
         };
-        Ok(Response::Accepted(Reply::of(&result(decided)), replayed))
+        let wait = prefer.0.and_then(|Prefer(wait)| wait);
+        let is_settled = match wait {
+            Some(wait) => self.settle(principal.book, &mut decided, wait).await,
+            None => false,
+        };
+        let (reply, applied) = (Reply::of(&result(decided)), wait.map(|wait| format!("wait={}", wait.as_secs())));
+        let vary = "Prefer".to_owned();
+        Ok(match is_settled {
+            true => Response::Settled(reply, replayed, applied, vary),
+            false => Response::Accepted(reply, replayed, applied, vary),
+        })
+    }
+}
+
+impl CreateTransactionBatch {
+    /// Waits for those that were accepted, and shows each as far as it has come; whether all of them are at their end.
+    async fn settle(&self, book: Book, decided: &mut [Decided], wait: Duration) -> bool {
+        let waiting = decided.iter_mut().filter_map(|one| match one {
+            Decided::Accepted(transaction) => Some(async move {
+                let settled = self.0.waiters.settled(book, transaction.id, wait).await;
+                settled.map(|settled| **transaction = settled).is_some()
+            }),
+            Decided::Exists(_) | Decided::Refused(_) => None,
+        });
+        join_all(waiting).await.into_iter().all(|is_settled| is_settled)
     }
 }
 

@@ -1,11 +1,14 @@
 //! `GET /api/v1/transactions/{id}`
 
-use domain::transactions;
+use std::time::Duration;
+
+use domain::transactions::{self, Status};
 use ledger::TransactionId;
 use poem_openapi::OpenApi;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query};
 
 use crate::auth::{Caller, needs};
+use crate::body::integer::Integer;
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -32,8 +35,14 @@ impl GetTransaction {
         known: KnownTags,
         /// The transaction.
         id: Path<Id>,
+        /// Holds the answer for up to so many seconds while the transaction is pending.
+        wait: Query<Option<Integer<0, 30>>>,
     ) -> Result<Found<TransactionView>, Failure<Self>> {
-        let found = transactions::find(&mut *self.0.connection().await?, &caller.0, TransactionId(id.0.0)).await?;
+        let mut found = transactions::find(&mut *self.0.connection().await?, &caller.0, TransactionId(id.0.0)).await?;
+        if let (Some(Integer(seconds)), Status::Pending) = (wait.0, found.status) {
+            let wait = Duration::from_secs(seconds.unsigned_abs());
+            found = self.0.waiters.settled(caller.0.book, found.id, wait).await.unwrap_or(found);
+        }
         Ok(Found::of(&TransactionView::from(&found), &known))
     }
 }
