@@ -7,10 +7,12 @@
 pub(crate) mod choice;
 pub(crate) mod csv;
 pub(crate) mod day;
+pub(crate) mod flag;
 pub(crate) mod integer;
 pub(crate) mod list;
 pub(crate) mod money;
 pub(crate) mod object;
+pub(crate) mod payload;
 pub(crate) mod read;
 pub(crate) mod scalar;
 pub(crate) mod text;

@@ -11,6 +11,7 @@ use sqlx::pool::PoolConnection;
 
 use crate::auth::Tokens;
 use crate::hashing::Hashing;
+use crate::job_waiters::JobWaiters;
 use crate::problem::Problem;
 use crate::waiters::Waiters;
 
@@ -68,18 +69,20 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) hashing: Hashing,
     pub(crate) waiters: Waiters,
+    pub(crate) job_waiters: JobWaiters,
 }
 
 /// A share of it.
 pub(crate) type State = Arc<Shared>;
 
 impl Shared {
-    /// Begins with empty caches. Must be called within a tokio runtime: it starts the task that watches transactions.
+    /// Begins with empty caches. Must be called within a tokio runtime: it starts the tasks that watch transactions and jobs.
     pub(crate) fn new(given: ApiState) -> State {
         let ApiState { pool, submitter, notifier, metrics, limits } = given;
         let waiters = Waiters::spawn(pool.clone());
+        let job_waiters = JobWaiters::spawn(pool.clone());
         let (tokens, hashing) = (Tokens::default(), Hashing::default());
-        Arc::new(Shared { pool, submitter, notifier, metrics, limits, tokens, hashing, waiters })
+        Arc::new(Shared { pool, submitter, notifier, metrics, limits, tokens, hashing, waiters, job_waiters })
     }
 
     /// A connection to read with.

@@ -6,6 +6,7 @@ use domain::{Error, Principal, UserId};
 use ledger::accounts::{NewAccount, Overdraft};
 use ledger::{AccountId, Book};
 use queue::{Job, JobContext, JobError, NewJob, Notifier};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -14,10 +15,14 @@ use uuid::Uuid;
 use crate::submitted::{self, Repeatable, Submitted};
 
 /// Opens every wallet of the user that is not open yet.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = OpenWallets { shard: 0, book_id: 1, user_id: Uuid::nil() })]
 pub struct OpenWallets {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
+    /// The user whose wallets are to be open.
     user_id: Uuid,
 }
 

@@ -31,9 +31,10 @@ fn is_taken(range: &str, path: &str) -> bool {
     !refused && (is_json || (is_log && path.starts_with("/api/v1/ledger/")))
 }
 
-/// How long `Prefer: wait` asks the answer to be held, beyond what the work takes; zero without it.
+/// How long `Prefer: wait` or `?wait=` asks the answer to be held, beyond what the work takes; zero without it.
 pub(crate) fn wait(request: &Request) -> Duration {
-    let preference = request.header("prefer").and_then(|text| Prefer::parse(text).ok());
+    let given = request.uri().query().unwrap_or_default().split('&').find(|pair| pair.starts_with("wait="));
+    let preference = request.header("prefer").or(given).and_then(|text| Prefer::parse(text).ok());
     preference.and_then(|Prefer(wait)| wait).unwrap_or_default()
 }
 
