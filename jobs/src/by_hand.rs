@@ -112,7 +112,8 @@ fn error_chain(error: &dyn std::error::Error) -> String {
 /// [`Error::Conflict`] when another job has its unique key; when the database fails.
 pub async fn enqueue(conn: &mut PgConnection, actor: &str, shard: i16, job: NewJob) -> Result<Uuid, Error> {
     let (kind, queue) = (job.kind.clone(), job.queue.clone());
-    let enqueued = queue::enqueue(&mut *conn, &[job.actor(actor)]).await.map_err(crate::record_transaction::enqueue_error)?;
+    let enqueued =
+        queue::enqueue(&mut *conn, &[job.actor(actor)]).await.map_err(crate::record_transaction::enqueue_error)?;
     let enqueued = enqueued[0];
     if !enqueued.created {
         let detail = "another job of this kind with this unique key has not ended".to_owned();

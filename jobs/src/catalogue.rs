@@ -141,8 +141,11 @@ fn wrongs(error: &jsonschema::ValidationError<'_>) -> Vec<Wrong> {
             vec![Wrong { pointer, code: "required", detail: "this field is required".to_owned() }]
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let unknown =
-                |name: &String| Wrong { pointer: member(name), code: "unknown_field", detail: "there is no such field".to_owned() };
+            let unknown = |name: &String| Wrong {
+                pointer: member(name),
+                code: "unknown_field",
+                detail: "there is no such field".to_owned(),
+            };
             unexpected.iter().map(unknown).collect()
         }
         kind => {
@@ -182,10 +185,14 @@ mod tests {
     fn what_is_wrong_is_named_where_it_stands() {
         let kind = find("products.categorize").unwrap();
         let payload = json!({ "shard": "x", "product_id": "y", "colour": 1 });
-        let wrong: Vec<String> = kind.check(&payload).iter().map(|wrong| format!("{} {}", wrong.pointer, wrong.code)).collect();
+        let wrong: Vec<String> =
+            kind.check(&payload).iter().map(|wrong| format!("{} {}", wrong.pointer, wrong.code)).collect();
         let mut wrong: Vec<&str> = wrong.iter().map(String::as_str).collect();
         wrong.sort_unstable();
-        assert_eq!(wrong, ["/book_id required", "/colour unknown_field", "/product_id invalid_format", "/shard wrong_type"]);
+        assert_eq!(
+            wrong,
+            ["/book_id required", "/colour unknown_field", "/product_id invalid_format", "/shard wrong_type"]
+        );
         let huge = json!({ "shard": 0, "book_id": 4_000_000_000_u64 });
         assert!(!kind.check(&huge).is_empty() || kind.job(&huge).is_err());
     }

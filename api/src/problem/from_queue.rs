@@ -17,7 +17,9 @@ impl From<ControlError> for Problem {
         let detail = error.to_string();
         let at = |pointer: &str, code| invalid(pointer, code, &detail);
         match error {
-            ControlError::Text { field: "limit", .. } => Problem::parameter("name", "invalid_parameter", sentence(&detail)),
+            ControlError::Text { field: "limit", .. } => {
+                Problem::parameter("name", "invalid_parameter", sentence(&detail))
+            }
             ControlError::Text { field, .. } => invalid(format!("/filter/{field}"), "invalid_text", &detail),
             ControlError::EmptyFilter => at("/filter", "empty_filter"),
             ControlError::UnknownState(_) => at("/filter/states", "unknown_value"),
@@ -65,7 +67,9 @@ impl From<EnqueueError> for Problem {
     fn from(error: EnqueueError) -> Problem {
         match error {
             EnqueueError::Database(error) => error.into(),
-            EnqueueError::Contended => Problem::unavailable("unavailable", "Jobs of the same unique key came and went."),
+            EnqueueError::Contended => {
+                Problem::unavailable("unavailable", "Jobs of the same unique key came and went.")
+            }
             other => {
                 tracing::error!(error = %other, "a job could not be enqueued");
                 Problem::internal()

@@ -137,7 +137,11 @@ impl Search {
 
     /// The states that can pass.
     fn states(&self) -> Vec<i16> {
-        if self.states.is_empty() { (0..=7).collect() } else { self.states.iter().map(|state| state.number()).collect() }
+        if self.states.is_empty() {
+            (0..=7).collect()
+        } else {
+            self.states.iter().map(|state| state.number()).collect()
+        }
     }
 
     /// Down to which id to look, so that no table has more than so many jobs above it; none if there are fewer.

@@ -83,7 +83,9 @@ async fn in_hand(conn: &mut PgConnection, shard: i16) -> sqlx::Result<Option<Has
     match counted {
         Ok(rows) => Ok(Some(rows.into_iter().map(|row| (row.owner, row.jobs)).collect())),
         // 57014: it took longer than it may.
-        Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57014")) => Ok(None),
+        Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57014")) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::ScheduleError;
 use super::row::{Row, lock, read};
+use super::spec::parse_zone;
 
 /// How many ticks ahead are shown.
 const NEXT_MAX: usize = 10;
@@ -56,6 +57,14 @@ pub struct ScheduleView {
     pub created_at: DateTime<Utc>,
     /// When it was last changed, paused or resumed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl ScheduleView {
+    /// [`ScheduleView::next`] as local times of the schedule's zone, with the offset that holds then; empty for a zone that is not known.
+    pub fn next_local(&self) -> Vec<String> {
+        let Ok(zone) = parse_zone(&self.time_zone) else { return Vec::new() };
+        self.next.iter().map(|tick| tick.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string()).collect()
+    }
 }
 
 /// What became of a tick.
