@@ -8,3 +8,5 @@ create index dead_job_parent on queue.dead_job (shard, parent, id) where parent 
 comment on index queue.dead_job_parent is 'Dead letters by the job that enqueued them';
 create index job_history_parent on queue.job_history (shard, parent, id) where parent is not null;
 comment on index queue.job_history_parent is 'Ended jobs by the job that enqueued them';
+
+comment on column queue.schedule.overlap is 'While its last job is live, a tick makes another (allow), makes none (skip), or cancels that one and makes another (replace)';

@@ -86,7 +86,8 @@ pub enum Overlap {
     Allow,
     /// It makes none.
     Skip,
-    /// If the last job waits, also for another attempt, it is cancelled and a new one made; if it runs, none is made.
+    /// The last job is cancelled and a new one made. One that runs is asked to end, which it hears with the next heartbeat
+    /// of its process; the new one does not wait for that.
     Replace,
 }
 

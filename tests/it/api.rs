@@ -4,6 +4,7 @@ mod document;
 mod flow;
 mod harness;
 mod ledger;
+mod operate;
 mod reconciliation;
 mod recorded;
 mod transport;
