@@ -44,7 +44,9 @@ async fn every_example_of_a_body_is_taken_for_what_it_is() {
         let schema = document.pointer(&schema[1..]).unwrap();
         let example: &Value = &schema["examples"][0];
         assert!(example.is_object(), "{path} has no example");
-        let answer = api.admin.post(path, example).await;
+        // What it is about need not be there, but has to be named as it should.
+        let path = path.replace("{id}", &uuid::Uuid::nil().to_string());
+        let answer = api.admin.post(&path, example).await;
         assert!(!answer.text.contains("validation_failed"), "{path}: {}", answer.text);
     }
 }
