@@ -8,16 +8,20 @@
 //!
 //! What is deliberately absent: business rules (they are the domain's), running jobs, and posting to the ledger.
 
+#![recursion_limit = "512"]
+
 mod accepted;
 mod app;
 mod auth;
 mod body;
+mod deed;
 mod documents;
 mod done;
 mod edge;
 mod found;
 mod hashing;
 mod idempotency;
+mod job_waiters;
 mod json;
 mod page;
 mod precondition;

@@ -121,17 +121,44 @@ impl VersionCursor {
     }
 }
 
+/// A cursor to the item after the one of this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NameCursor(pub(crate) String);
+
+string_scalar!([] NameCursor);
+
+impl NameCursor {
+    fn schema() -> MetaSchema {
+        MetaSchema { max_length: Some(CURSOR_LENGTH_MAX), ..cursor("^[A-Za-z0-9_-]*$") }
+    }
+
+    fn parse(text: &str) -> Result<NameCursor, Refused> {
+        let name = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // As long as the schema says, and nothing that the database would not take.
+        let name = name.filter(|name| text.len() <= CURSOR_LENGTH_MAX && !name.contains('\0'));
+        name.map(NameCursor).ok_or_else(no_cursor)
+    }
+
+    /// The cursor as text.
+    pub(crate) fn encode(name: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(name)
+    }
+}
+
+/// Enough for every kind of cursor: names have up to 200 bytes.
+pub(crate) const CURSOR_LENGTH_MAX: usize = 300;
+
 fn cursor(pattern: &str) -> MetaSchema {
     MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") }
 }
-/// Enough for every kind of cursor to come.
-pub(crate) const CURSOR_LENGTH_MAX: usize = 200;
 
 pub(crate) fn decode<const N: usize>(text: &str) -> Result<[u8; N], Refused> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| {
-        ("invalid_cursor", "This is no cursor of this list: take next_cursor from a page of it.".to_owned())
-    })
+    bytes.ok_or_else(no_cursor)
+}
+
+fn no_cursor() -> Refused {
+    ("invalid_cursor", "This is no cursor of this list: take next_cursor from a page of it.".to_owned())
 }
 
 #[cfg(test)]

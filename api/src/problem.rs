@@ -4,6 +4,7 @@
 
 pub(crate) mod from_domain;
 mod from_poem;
+mod from_queue;
 mod render;
 mod schema;
 

@@ -1,6 +1,7 @@
 //! Every operation, one file each, listed here and nowhere else.
 
 mod accounts;
+mod audit;
 mod categories;
 mod category_rules;
 mod imports;
@@ -10,10 +11,13 @@ mod ledger;
 mod merge;
 mod passwords;
 mod products;
+mod queues;
 mod reconciliation;
+mod schedules;
 mod sessions;
 mod transactions;
 mod users;
+mod workers;
 
 use poem_openapi::{OpenApi, Tags};
 
@@ -42,6 +46,12 @@ pub(crate) enum Tag {
     Imports,
     /// Work that goes on after the answer.
     Jobs,
+    /// Where jobs wait, who runs them, and how many at once.
+    Queues,
+    /// Jobs that are enqueued again and again.
+    Schedules,
+    /// What was done by whom.
+    Audit,
 }
 
 /// Nests the operations two by two, as poem-openapi's tuples are short, and keeps the list for the test below.
@@ -144,7 +154,42 @@ operations! {
     "GET /api/v1/imports/{id}" => imports::get::GetImport,
     "GET /api/v1/imports/{id}/errors" => imports::errors::ListErrors,
     "GET /api/v1/imports/{id}/errors.csv" => imports::errors_csv::DownloadErrors,
+    "GET /api/v1/jobs" => jobs::list::ListJobs,
+    "POST /api/v1/jobs" => jobs::enqueue::EnqueueJob,
+    "POST /api/v1/jobs/bulk" => jobs::bulk::ChangeManyJobs,
     "GET /api/v1/jobs/{id}" => jobs::get::GetJob,
+    "DELETE /api/v1/jobs/{id}" => jobs::delete::DeleteJob,
+    "GET /api/v1/jobs/{id}/explain" => jobs::explain::ExplainJob,
+    "GET /api/v1/jobs/{id}/payload" => jobs::payload::GetJobPayload,
+    "POST /api/v1/jobs/{id}/cancel" => jobs::cancel::CancelJob,
+    "POST /api/v1/jobs/{id}/retry" => jobs::retry::RetryJob,
+    "POST /api/v1/jobs/{id}/reschedule" => jobs::reschedule::RescheduleJob,
+    "POST /api/v1/jobs/{id}/prioritise" => jobs::prioritise::PrioritiseJob,
+    "GET /api/v1/dead-letters" => jobs::dead_letters::ListDeadLetters,
+    "POST /api/v1/dead-letters/redrive" => jobs::redrive::RedriveDeadLetters,
+    "GET /api/v1/job-kinds" => jobs::kinds::ListJobKinds,
+    "POST /api/v1/job-kinds/{kind}/pause" => jobs::pause_kind::PauseJobKind,
+    "POST /api/v1/job-kinds/{kind}/resume" => jobs::resume_kind::ResumeJobKind,
+    "GET /api/v1/queues" => queues::list::ListQueues,
+    "GET /api/v1/queues/{name}" => queues::get::GetQueue,
+    "POST /api/v1/queues/{name}/pause" => queues::pause::PauseQueue,
+    "POST /api/v1/queues/{name}/resume" => queues::resume::ResumeQueue,
+    "PUT /api/v1/queues/{name}/limit" => queues::limit::LimitQueue,
+    "GET /api/v1/limits" => queues::limits::ListLimits,
+    "PUT /api/v1/limits/{name}" => queues::set_limit::SetLimit,
+    "POST /api/v1/limits/{name}/reset" => queues::reset_limit::ResetLimit,
+    "GET /api/v1/workers" => workers::list::ListWorkers,
+    "GET /api/v1/schedules" => schedules::list::ListSchedules,
+    "POST /api/v1/schedules" => schedules::create::CreateSchedule,
+    "GET /api/v1/schedules/{name}" => schedules::get::GetSchedule,
+    "PATCH /api/v1/schedules/{name}" => schedules::change::ChangeSchedule,
+    "DELETE /api/v1/schedules/{name}" => schedules::delete::DeleteSchedule,
+    "GET /api/v1/schedules/{name}/ticks" => schedules::ticks::GetScheduleTicks,
+    "POST /api/v1/schedules/{name}/pause" => schedules::pause::PauseSchedule,
+    "POST /api/v1/schedules/{name}/resume" => schedules::resume::ResumeSchedule,
+    "POST /api/v1/schedules/{name}/revert" => schedules::revert::RevertSchedule,
+    "POST /api/v1/schedules/{name}/run" => schedules::run::RunSchedule,
+    "GET /api/v1/audit" => audit::list::ListAudit,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use sqlx::pool::PoolConnection;
 use crate::auth::Tokens;
 use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
+use crate::job_waiters::JobWaiters;
 use crate::problem::Problem;
 use crate::replica::Replica;
 use crate::waiters::Waiters;
@@ -100,16 +101,18 @@ pub(crate) struct Shared {
     pub(crate) buckets: Buckets,
     pub(crate) load: Arc<Load>,
     pub(crate) replica: Option<Arc<Replica>>,
+    pub(crate) job_waiters: JobWaiters,
 }
 
 /// A share of it.
 pub(crate) type State = Arc<Shared>;
 
 impl Shared {
-    /// Begins with empty caches. Must be called within a tokio runtime: it starts the task that watches transactions.
+    /// Begins with empty caches. Must be called within a tokio runtime: it starts the tasks that watch transactions and jobs.
     pub(crate) fn new(given: ApiState) -> State {
         let ApiState { pool, submitter, notifier, metrics, limits, replica } = given;
         let waiters = Waiters::spawn(pool.clone());
+        let job_waiters = JobWaiters::spawn(pool.clone());
         let (tokens, hashing) = (Tokens::spawn(&pool), Hashing::default());
         let buckets = Buckets::new(limits.rates.clone());
         let load = Load::watch(pool.clone(), limits.in_flight_max, limits.database_wait_max);
@@ -123,6 +126,7 @@ impl Shared {
             tokens,
             hashing,
             waiters,
+            job_waiters,
             buckets,
             load,
             replica,

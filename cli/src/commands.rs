@@ -2,11 +2,15 @@
 
 pub mod admin;
 pub mod api;
+pub mod audit;
 pub mod db;
 pub mod import;
+pub mod jobs;
 pub mod ledger;
 pub mod migrate;
 pub mod openapi;
+pub mod queues;
+pub mod schedules;
 pub mod up;
 pub mod witness;
 pub mod worker;
@@ -47,6 +51,10 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApiArgs),
+    Jobs(jobs::JobsArgs),
+    Queues(queues::QueuesArgs),
+    Schedules(schedules::SchedulesArgs),
+    Audit(audit::AuditArgs),
     Db(db::DbArgs),
     Admin(admin::AdminArgs),
 }
@@ -74,6 +82,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Import(args) => multi_threaded()?.block_on(import::run(args)),
         Command::Ledger(args) => single_threaded()?.block_on(ledger::run(args)),
         Command::OpenApi(args) => openapi::run(args),
+        Command::Jobs(args) => single_threaded()?.block_on(jobs::run(args)),
+        Command::Queues(args) => single_threaded()?.block_on(queues::run(args)),
+        Command::Schedules(args) => single_threaded()?.block_on(schedules::run(args)),
+        Command::Audit(args) => single_threaded()?.block_on(audit::run(args)),
         Command::Db(args) => db::run(args),
         Command::Admin(args) => single_threaded()?.block_on(admin::run(args)),
     }

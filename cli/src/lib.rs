@@ -9,5 +9,6 @@ pub mod config;
 pub mod folder;
 pub mod keys;
 pub mod migrations;
+mod operator;
 pub mod postgres;
 pub mod telemetry;

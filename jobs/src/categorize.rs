@@ -6,6 +6,7 @@ use domain::products::{self, NewProduct, Product, categorize};
 use domain::{Error, Principal, ProductId};
 use ledger::Book;
 use queue::{Job, JobContext, JobError, NewJob, Notifier, Unique};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -15,11 +16,14 @@ use crate::progress::Progress;
 use crate::submitted::{self, Repeatable, Submitted};
 
 /// Categorises one product, or every product of the book.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = Categorize { shard: 0, book_id: 1, product_id: None })]
 pub struct Categorize {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
-    /// None: every product.
+    /// The product; without one, every product.
     product_id: Option<Uuid>,
 }
 

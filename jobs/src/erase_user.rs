@@ -8,6 +8,7 @@ use domain::events::{self, Event};
 use domain::{Error, Principal, UserId};
 use ledger::Book;
 use queue::{Job, JobContext, JobError, NewJob, Notifier};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -16,10 +17,14 @@ use uuid::Uuid;
 use crate::submitted::{self, Repeatable, Submitted};
 
 /// Erases one user.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = EraseUser { shard: 0, book_id: 1, user_id: Uuid::nil() })]
 pub struct EraseUser {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
+    /// The user to erase; this cannot be undone.
     user_id: Uuid,
 }
 

@@ -11,14 +11,17 @@ use ledger::posting::Posting;
 use ledger::{Act, Book, holds};
 use queue::schedule::{Overlap, Schedule};
 use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Unique};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 /// Lets the holds expire that are due.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = ExpireHolds { shard: 0, of: None })]
 pub struct ExpireHolds {
+    /// Where the books live.
     shard: i16,
-    /// One book, and when holds of it come due; none: every book of the shard, now.
+    /// One book, and when holds of it come due; without it, every book of the shard, now.
     of: Option<(i32, DateTime<Utc>)>,
 }
 

@@ -1,6 +1,8 @@
 //! The typed catalogue of jobs: one file each, with its payload, its policy, `submit` (what the API does, in one
 //! transaction) and `run` (what a worker does).
 
+pub mod by_hand;
+pub mod catalogue;
 pub mod categorize;
 pub mod erase_user;
 pub mod expire_holds;
@@ -18,6 +20,8 @@ pub mod submitted;
 pub mod sweep_imports;
 
 use std::sync::Arc;
+
+pub use catalogue::catalogue;
 
 use ledger::keys::SigningKey;
 use queue::{BoxError, Registry};

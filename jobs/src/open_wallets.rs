@@ -6,6 +6,7 @@ use domain::{Error, Principal, UserId};
 use ledger::accounts::{NewAccount, Overdraft};
 use ledger::{AccountId, Book};
 use queue::{BoxError, Job, JobContext, JobError, NewJob, Notifier};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
@@ -14,10 +15,14 @@ use uuid::Uuid;
 use crate::submitted::{self, Repeatable, Submitted};
 
 /// Opens every wallet of the users that is not open yet.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = OpenWallets { shard: 0, book_id: 1, user_ids: vec![Uuid::nil()] })]
 pub struct OpenWallets {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
+    /// The users whose wallets are to be open.
     user_ids: Vec<Uuid>,
 }
 

@@ -11,13 +11,17 @@ use domain::events::{self, Event};
 use ledger::Book;
 use ledger::checkpoint;
 use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Priority, Retry, Unique};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// Signs the head of one book, unless it is signed already.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = PublishCheckpoint { shard: 0, book_id: 1 })]
 pub struct PublishCheckpoint {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
 }
 

@@ -17,6 +17,7 @@ use domain::{Error, Principal};
 use ledger::Book;
 use queue::schedule::{CatchUp, Overlap, Schedule};
 use queue::{Job, JobContext, JobError, NewJob, Notifier, Priority, Registry, Retry};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -28,11 +29,16 @@ pub use engine::Progress;
 pub use inline::run_inline;
 
 /// Runs the checks over one book.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = Reconcile { shard: 0, book_id: 1, is_full: false, repair: false })]
 pub struct Reconcile {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
+    /// Everything, not only what came since the last verified size.
     is_full: bool,
+    /// Projections that differ are derived again, and lost work is enqueued under its id.
     repair: bool,
 }
 

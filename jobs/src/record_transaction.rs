@@ -14,6 +14,7 @@ use domain::transactions::{Ended, Leg, Status, statuses};
 use ledger::posting::{self, Outcome};
 use ledger::{Act, Book, TransactionId};
 use queue::{Batch, BatchJob, EnqueueError, JobError, NewJob, Priority, Retry};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -24,9 +25,12 @@ use crate::publish_checkpoint;
 pub use submitter::{Submission, Submitter};
 
 /// Records one accepted transaction.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = RecordTransaction { shard: 0, transaction_id: Uuid::nil() })]
 pub struct RecordTransaction {
+    /// Where the book lives.
     shard: i16,
+    /// The transaction; nothing is done for one that is unknown, recorded or rejected.
     transaction_id: Uuid,
 }
 

@@ -3,7 +3,7 @@
 use domain::idempotency::{self, Begin, Key};
 use domain::{Error, Principal};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 /// What a submission came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,5 +72,44 @@ pub(crate) async fn finish<T>(
     match keep(value) {
         Some(kept) => idempotency::finish(conn, &[(principal, key, kept)]).await,
         None => idempotency::abandon(conn, &[(principal, key)]).await,
+    }
+}
+
+/// One request of an operator that is being done: its transaction, and the claim on its key.
+pub struct Doing<'a> {
+    tx: Transaction<'static, Postgres>,
+    principal: &'a Principal,
+    repeatable: Option<Repeatable<Value>>,
+}
+
+impl<'a> Doing<'a> {
+    /// Begins, or tells what was kept of the answer if the request was done before.
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyMismatch`]; when the database fails.
+    pub async fn begin(
+        pool: &PgPool,
+        principal: &'a Principal,
+        repeatable: Option<Repeatable<Value>>,
+    ) -> Result<Submitted<Doing<'a>>, Error> {
+        let mut tx = pool.begin().await?;
+        Ok(match begin(&mut tx, principal, repeatable.as_ref()).await? {
+            Some(kept) => Submitted::Replayed(kept),
+            None => Submitted::Done(Doing { tx, principal, repeatable }),
+        })
+    }
+
+    /// The transaction; all that the request does is done here.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Keeps the answer for a repetition, and commits.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was done then.
+    pub async fn finish(mut self, answer: &Value) -> Result<(), Error> {
+        finish(&mut self.tx, self.principal, self.repeatable.as_ref(), answer).await?;
+        Ok(self.tx.commit().await?)
     }
 }

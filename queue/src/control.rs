@@ -20,7 +20,8 @@ mod text;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-pub use audit::{AuditEntry, audit};
+pub use audit::{AuditEntry, Log, audit, log, note};
+pub use bulk::{Action, Preview};
 pub use error::{ControlError, TextFault};
 pub use filter::{Filter, Select, parse_priority, parse_state};
 pub use limit::LimitRule;

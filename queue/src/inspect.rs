@@ -1,4 +1,8 @@
-//! Looks at one job, wherever it is in its life.
+//! Looks at jobs wherever they are in their lives, at queues and at worker processes.
+
+mod list;
+mod processes;
+mod queues;
 
 use std::collections::HashSet;
 
@@ -7,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+pub use list::{JobPage, JobSummary, Search, list};
+pub use processes::{ProcessView, processes};
+pub use queues::{KindPause, LimitView, QueueView, limits, paused_kinds, queues};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -112,6 +120,12 @@ pub struct JobView {
     pub finished_at: Option<DateTime<Utc>>,
     /// Who caused it.
     pub actor: Option<String>,
+    /// The job that enqueued it.
+    pub parent: Option<Uuid>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Who asked for its end while it ran.
+    pub cancel_asked_by: Option<String>,
     /// Why it is dead: `exhausted`, `poison`, `unknown_kind` or `undecodable`.
     pub dead_reason: Option<String>,
     /// Its failed attempts, oldest first.
@@ -132,6 +146,30 @@ pub async fn find(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result
         None => look(conn, shard, id).await,
         found => Ok(found),
     }
+}
+
+/// The payload of a job as it is stored, sealed if it is sealed; none if there is no such job.
+///
+/// # Errors
+/// When the database fails.
+pub async fn payload(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result<Option<Value>> {
+    let found = sqlx::query_scalar!(
+        r#"
+        select payload as "payload!"
+          from (
+               select 1 as place, payload, null::timestamptz as finished_at from queue.job where shard = $1 and id = $2
+                union all
+               select 2, payload, died_at from queue.dead_job where shard = $1 and id = $2
+                union all
+               select 3, payload, finished_at from queue.job_history where shard = $1 and id = $2
+               ) as everywhere
+         order by place, finished_at desc
+         limit 1
+        "#,
+        shard,
+        id,
+    );
+    found.fetch_optional(conn).await
 }
 
 /// Which of these jobs are live (waiting or running), and which are dead; the rest have ended, or never were.
@@ -188,6 +226,9 @@ async fn look(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Result<Opt
         started_at: row.started_at,
         finished_at: row.finished_at,
         actor: row.actor,
+        parent: row.parent,
+        tags: row.tags.unwrap_or_default(),
+        cancel_asked_by: row.cancelled_by,
         dead_reason: row.reason,
         errors: row.errors.and_then(|errors| serde_json::from_value(errors).ok()).unwrap_or_default(),
         progress: row.progress,

@@ -256,6 +256,11 @@ impl NewJob {
         }
     }
 
+    /// Whether its payload is stored sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(self.payload, NewPayload::Secret(..))
+    }
+
     /// The payload as the table holds it in the row of this id.
     pub(crate) fn stored_payload(&self, id: Uuid) -> Cow<'_, str> {
         self.payload.stored(Binding { id, kind: &self.kind, version: self.version })
@@ -293,6 +298,13 @@ impl NewJob {
     #[must_use]
     pub fn priority(mut self, priority: Priority) -> NewJob {
         self.priority = priority;
+        self
+    }
+
+    /// With this many attempts in all instead of its kind's; at least one, at most 32,767.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u16) -> NewJob {
+        self.max_attempts = attempts.clamp(1, i16::MAX as u16);
         self
     }
 

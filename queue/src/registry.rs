@@ -142,7 +142,7 @@ impl Registry {
     }
 
     /// The names of its kinds, in alphabetical order.
-    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+    pub fn kinds(&self) -> Vec<&'static str> {
         let kinds: BTreeSet<_> = self.kinds.keys().copied().collect();
         kinds.into_iter().collect()
     }

@@ -51,7 +51,7 @@ pub(crate) use fire::{fire_due, forget_ticks};
 pub(crate) use manage::CHANGED;
 pub use manage::{Change, change, create, pause, remove, resume, revert, run_now};
 pub use spec::SpecError;
-pub use view::{ScheduleView, TickOutcome, TickView, get, list, ticks};
+pub use view::{ScheduleView, TickOutcome, TickView, get, get_locked, list, page, ticks};
 
 /// The longest name, in bytes.
 const NAME_BYTES_MAX: usize = 200;
@@ -86,7 +86,8 @@ pub enum Overlap {
     Allow,
     /// It makes none.
     Skip,
-    /// If the last job waits, also for another attempt, it is cancelled and a new one made; if it runs, none is made.
+    /// The last job is cancelled and a new one made. One that runs is asked to end, which it hears with the next heartbeat
+    /// of its process; the new one does not wait for that.
     Replace,
 }
 
@@ -147,6 +148,17 @@ impl Schedule {
     /// As [`Schedule::of`].
     pub fn batch<J: BatchJob>(name: &str, job: &J, spec: &str) -> Result<Schedule, ScheduleError> {
         Schedule::new(name, NewJob::batch(job)?, spec)
+    }
+
+    /// The same for a job that was made elsewhere; what it says of its own time and uniqueness does not count.
+    ///
+    /// # Errors
+    /// As [`Schedule::of`], and [`ScheduleError::Job`] for a sealed payload, which a schedule cannot keep.
+    pub fn of_job(name: &str, job: NewJob, spec: &str) -> Result<Schedule, ScheduleError> {
+        if job.is_sealed() {
+            return Err(ScheduleError::Job("a schedule cannot keep a job whose payload is stored sealed"));
+        }
+        Schedule::new(name, job, spec)
     }
 
     fn new(name: &str, job: NewJob, spec: &str) -> Result<Schedule, ScheduleError> {

@@ -8,6 +8,7 @@ mod harness;
 mod imports;
 mod ledger;
 mod matrix;
+mod operate;
 mod process_users;
 mod products;
 mod protection;

@@ -32,6 +32,8 @@ pub(crate) struct JobView {
     pub state: String,
     /// Why it is dead: `exhausted`, `poison`, `unknown_kind` or `undecodable`.
     pub dead_reason: Option<String>,
+    /// 0 to 99; the smaller runs first.
+    pub priority: i32,
     /// How often it was tried.
     pub attempt: i32,
     /// How often it is tried at most.
@@ -44,6 +46,14 @@ pub(crate) struct JobView {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Who caused it: a user, a schedule (`schedule:` and its name), or another job.
+    pub actor: Option<String>,
+    /// The job that enqueued it.
+    pub parent: Option<Uuid>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Who asked for its end while it ran.
+    pub cancel_asked_by: Option<String>,
     /// Why attempts failed, oldest first.
     pub errors: Vec<AttemptErrorView>,
     /// How far it is, in the words of its kind.
@@ -65,12 +75,17 @@ impl From<&inspect::JobView> for JobView {
             queue: job.queue.clone(),
             state: job.state.as_str().to_owned(),
             dead_reason: job.dead_reason.clone(),
+            priority: job.priority.into(),
             attempt: job.attempt.into(),
             max_attempts: job.max_attempts.into(),
             run_at: job.run_at,
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,
+            actor: job.actor.clone(),
+            parent: job.parent,
+            tags: job.tags.clone(),
+            cancel_asked_by: job.cancel_asked_by.clone(),
             errors: job.errors.iter().map(error).collect(),
             progress: job.progress.clone(),
             result: job.result.clone(),

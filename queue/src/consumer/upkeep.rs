@@ -96,7 +96,7 @@ pub(super) async fn fire_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>
             let fired = timeout(shared.timing.lease, async { fire_due(link.get().await?, shared.shard).await });
             let fired = fired.await;
             let Some(fired) = link.check(fired).await else { continue };
-            if let Some(queue) = fired.queue {
+            for queue in fired.queues {
                 shared.hint(std::iter::once(queue.as_str()));
                 shared.executor.notifier.wake(queue);
             }

@@ -20,7 +20,7 @@ pub struct AuditEntry {
     /// Who.
     pub actor: String,
     /// What: `cancel`, `retry`, `reschedule`, `prioritise`, `delete`, `redrive`, `pause_queue`, `resume_queue`, `pause_kind`,
-    /// `resume_kind`, `limit_queue`, `set_limit` or `reset_limit`.
+    /// `resume_kind`, `limit_queue`, `set_limit`, `reset_limit`, or what a caller of [`note`] said.
     pub action: String,
     /// To what: the filter or the ids, the queue, kind or limit, and the values that were set.
     pub target: Value,
@@ -53,6 +53,72 @@ pub async fn audit(
     )
     .fetch_all(conn)
     .await
+}
+
+/// Which entries are asked for; each condition that is given has to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Log {
+    /// What this one did.
+    pub actor: Option<String>,
+    /// What was done so.
+    pub action: Option<String>,
+    /// What was done to the queue, kind, limit or schedule of this name, or to the job of this id.
+    pub target: Option<String>,
+    /// At or after this time.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this time.
+    pub to: Option<DateTime<Utc>>,
+    /// Older than this entry.
+    pub after: Option<Uuid>,
+}
+
+/// The entries that are asked for, the latest first: up to `limit`, at most 1,000.
+///
+/// # Errors
+/// When the database fails.
+pub async fn log(conn: &mut PgConnection, shard: i16, log: &Log, limit: u32) -> sqlx::Result<Vec<AuditEntry>> {
+    let entries = sqlx::query_as!(
+        AuditEntry,
+        r#"
+        select id, at, actor, action, target, jobs
+          from queue.audit
+         where shard = $1
+           and id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+           and ($3::text is null or actor = $3)
+           and ($4::text is null or action = $4)
+           and ($5::text is null
+                or $5 in (target ->> 'queue', target ->> 'kind', target ->> 'limit', target ->> 'schedule')
+                or target -> 'ids' ? $5)
+           and ($6::timestamptz is null or at >= $6)
+           and ($7::timestamptz is null or at < $7)
+         order by id desc
+         limit $8
+        "#,
+        shard,
+        log.after,
+        log.actor,
+        log.action,
+        log.target,
+        log.from,
+        log.to,
+        i64::from(limit).min(PAGE_MAX),
+    );
+    entries.fetch_all(conn).await
+}
+
+/// Leaves a row of what somebody did that is none of [`Control`]'s calls, in the caller's transaction: `action` is a word
+/// such as `change_schedule`, `target` an object that names what it was done to.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note(
+    conn: &mut PgConnection,
+    shard: i16,
+    actor: &str,
+    action: &'static str,
+    target: Value,
+) -> sqlx::Result<()> {
+    Record { id: Uuid::now_v7(), shard, actor: actor.to_owned(), action, target }.add(conn, 0).await
 }
 
 /// An entry that is being written.

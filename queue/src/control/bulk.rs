@@ -17,15 +17,30 @@ const BATCH: usize = 1_000;
 /// The years that a job may be moved to.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
 
-/// What to do to jobs.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Action {
+/// What to do to jobs; each is a call of [`Control`] by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// [`Control::cancel`].
     Cancel,
+    /// [`Control::retry_now`].
     Retry,
+    /// [`Control::reschedule`].
     Reschedule(DateTime<Utc>),
+    /// [`Control::prioritise`].
     Prioritise(Priority),
+    /// [`Control::delete`].
     Delete,
+    /// [`Control::redrive`].
     Redrive,
+}
+
+/// What a call would find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Preview {
+    /// How many jobs are selected, up to the cap.
+    pub matched: u64,
+    /// Whether there are more than the cap.
+    pub has_more: bool,
 }
 
 /// What became of one batch.
@@ -45,7 +60,8 @@ struct Batch<'a> {
 }
 
 impl Action {
-    pub(super) const fn name(&self) -> &'static str {
+    /// Its name in the audit.
+    pub const fn name(&self) -> &'static str {
         match self {
             Action::Cancel => "cancel",
             Action::Retry => "retry",
@@ -113,9 +129,6 @@ impl Control<'_> {
     /// # Errors
     /// As [`Control::cancel`], and [`ControlError::TimeOutOfRange`].
     pub async fn reschedule(&mut self, select: &Select, at: DateTime<Utc>) -> Result<Answer, ControlError> {
-        if !YEARS.contains(&at.year()) {
-            return Err(ControlError::TimeOutOfRange);
-        }
         self.bulk(Action::Reschedule(at), select).await
     }
 
@@ -145,9 +158,31 @@ impl Control<'_> {
         self.bulk(Action::Redrive, select).await
     }
 
-    async fn bulk(&mut self, action: Action, select: &Select) -> Result<Answer, ControlError> {
+    /// How many jobs the action would be tried on. Changes nothing and leaves no row in the audit.
+    ///
+    /// # Errors
+    /// As the call of the action.
+    pub async fn preview(&mut self, action: Action, select: &Select) -> Result<Preview, ControlError> {
+        let states = self.check(&action, select)?;
+        let found = self.find(&action, select, &states).await?;
+        Ok(Preview { matched: found.matched() as u64, has_more: found.has_more })
+    }
+
+    /// Refuses what cannot be meant; returns the states to look in.
+    fn check(&self, action: &Action, select: &Select) -> Result<Vec<JobState>, ControlError> {
+        if action.time().is_some_and(|at| !YEARS.contains(&at.year())) {
+            return Err(ControlError::TimeOutOfRange);
+        }
         select.validate(self)?;
-        let states = select.states(action.name(), action.states())?;
+        select.states(action.name(), action.states())
+    }
+
+    /// Does the action to the selected jobs.
+    ///
+    /// # Errors
+    /// As the call of the action.
+    pub async fn bulk(&mut self, action: Action, select: &Select) -> Result<Answer, ControlError> {
+        let states = self.check(&action, select)?;
         let found = self.find(&action, select, &states).await?;
         let record = Record::new(self, action.name(), action.target(select));
         let mut answer = Answer {

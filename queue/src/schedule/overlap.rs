@@ -29,14 +29,15 @@ pub(super) async fn look_at(
     })
 }
 
-/// Cancels the last job if it waits and is to be replaced: it is filed in the history. The job is locked by [`look_at`].
+/// Cancels the last job if it is to be replaced: one that waits is filed in the history, one that runs is asked to end. The
+/// job is locked by [`look_at`].
 pub(super) async fn make_way(
     conn: &mut PgConnection,
     schedule: &Schedule,
     previous: Previous,
     last_job_id: Option<Uuid>,
 ) -> sqlx::Result<()> {
-    if schedule.overlap != Overlap::Replace || previous != Previous::Waiting {
+    if schedule.overlap != Overlap::Replace || previous == Previous::Gone {
         return Ok(());
     }
     let last: Vec<Uuid> = last_job_id.into_iter().collect();

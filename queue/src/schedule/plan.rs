@@ -82,7 +82,7 @@ pub(super) fn admit(overlap: Overlap, previous: Previous, ticks: usize) -> Range
         (Overlap::Allow, _) => 0..ticks,
         // The first one's job is live when the next one comes.
         (Overlap::Skip, Previous::Gone) => 0..ticks.min(1),
-        (Overlap::Skip, _) | (Overlap::Replace, Previous::Running) => 0..0,
+        (Overlap::Skip, _) => 0..0,
         // Each would replace the one before.
         (Overlap::Replace, _) => ticks.saturating_sub(1)..ticks,
     }

@@ -159,7 +159,7 @@ fn overlap_admits_what_it_says() {
         (Overlap::Skip, Previous::Running, 3, 0..0),
         (Overlap::Replace, Previous::Gone, 3, 2..3),
         (Overlap::Replace, Previous::Waiting, 3, 2..3),
-        (Overlap::Replace, Previous::Running, 3, 0..0),
+        (Overlap::Replace, Previous::Running, 3, 2..3),
         (Overlap::Replace, Previous::Gone, 0, 0..0),
     ];
     for (overlap, previous, ticks, expected) in table {

@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::ScheduleError;
-use super::row::{Row, read};
+use super::row::{Row, lock, read};
+use super::spec::parse_zone;
 
 /// How many ticks ahead are shown.
 const NEXT_MAX: usize = 10;
@@ -58,6 +59,14 @@ pub struct ScheduleView {
     pub updated_at: DateTime<Utc>,
 }
 
+impl ScheduleView {
+    /// [`ScheduleView::next`] as local times of the schedule's zone, with the offset that holds then; empty for a zone that is not known.
+    pub fn next_local(&self) -> Vec<String> {
+        let Ok(zone) = parse_zone(&self.time_zone) else { return Vec::new() };
+        self.next.iter().map(|tick| tick.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string()).collect()
+    }
+}
+
 /// What became of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +109,28 @@ pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<ScheduleView>> {
 pub async fn get(conn: &mut PgConnection, name: &str) -> Result<ScheduleView, ScheduleError> {
     let row = read(conn, Some(&[name.to_owned()])).await?.pop();
     row.map(view).ok_or_else(|| ScheduleError::NotFound(name.to_owned()))
+}
+
+/// Up to `limit` schedules by name, those after this one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(conn: &mut PgConnection, after: Option<&str>, limit: u16) -> sqlx::Result<Vec<ScheduleView>> {
+    let names = sqlx::query_scalar!(
+        "select name from queue.schedule where name > $1 order by name limit $2",
+        after.unwrap_or_default(),
+        i64::from(limit),
+    );
+    let names = names.fetch_all(&mut *conn).await?;
+    Ok(read(conn, Some(&names)).await?.into_iter().map(view).collect())
+}
+
+/// The schedule of this name, which nobody changes, pauses or fires until the caller's transaction ends.
+///
+/// # Errors
+/// As [`get`].
+pub async fn get_locked(conn: &mut PgConnection, name: &str) -> Result<ScheduleView, ScheduleError> {
+    lock(conn, name).await.map(view)
 }
 
 /// The newest ticks of a schedule, also of one that was removed; the newest first. They are kept as long as the history.

@@ -169,7 +169,7 @@ async fn a_skipping_schedule_waits_for_its_last_job() {
 }
 
 #[tokio::test]
-async fn a_replacing_schedule_cancels_what_waits_and_leaves_what_runs() {
+async fn a_replacing_schedule_cancels_what_waits_and_what_runs() {
     let pool = Database::create().await.pool(10).await;
     make(&pool, &seldom("a", Act::Wait).overlap(Overlap::Replace)).await;
     let waiting = schedule::run_now(&mut *conn(&pool).await, "a").await.unwrap();
@@ -183,12 +183,35 @@ async fn a_replacing_schedule_cancels_what_waits_and_leaves_what_runs() {
     let mut worker = Worker::start(&pool).await;
     worker.next().await;
     let by_hand = schedule::run_now(&mut *conn(&pool).await, "a").await.unwrap();
-    assert_eq!((by_hand.id, by_hand.created), (job_id, false), "it runs");
+    assert!(by_hand.created && by_hand.id != job_id, "what runs is asked to end, and does not keep it waiting");
+    reaches(&pool, job_id, JobState::Cancelled).await;
+    assert!(find(&pool, job_id).await.errors[0].error.contains("schedule:a"));
+    worker.next().await;
     sqlx::query("delete from queue.schedule_tick").execute(&pool).await.unwrap();
     set_back(&pool, "a", 1).await;
-    assert_eq!(until_ticks(&pool, "a", 1).await[0].outcome, TickOutcome::Skipped);
+    let fired = until_ticks(&pool, "a", 1).await[0];
+    reaches(&pool, by_hand.id, JobState::Cancelled).await;
     worker.stage.gate.add_permits(1);
-    reaches(&pool, job_id, JobState::Succeeded).await;
+    reaches(&pool, fired.job_id.unwrap(), JobState::Succeeded).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn many_schedules_of_one_time_are_fired_by_a_few_commits() {
+    let pool = Database::create().await.pool(10).await;
+    let schedules: Vec<Schedule> = (0..250).map(|number| seldom(&format!("s{number}"), Act::Succeed)).collect();
+    for schedule in &schedules {
+        make(&pool, schedule).await;
+    }
+    // One that is not understood holds up none of the others.
+    sqlx::query("update queue.schedule set time_zone = 'Mars/Olympus' where name = 's7'").execute(&pool).await.unwrap();
+    set_back(&pool, "s%", 1).await;
+    let worker = firer(&pool).await;
+    let fired = "select count(*) from queue.schedule_tick where outcome = 'fired'";
+    waits_for(|| async { (count(&pool, fired).await == 249).then_some(()) }).await;
+    assert_eq!(jobs(&pool).await, 249);
+    assert_eq!(count(&pool, "select count(distinct xmin::text) from queue.schedule_tick").await, 3, "one a hundred");
+    assert!(schedule::get(&mut *conn(&pool).await, "s7").await.unwrap().error.is_some());
     worker.stop().await;
 }
 

@@ -1,13 +1,15 @@
 //! `GET /api/v1/jobs/{id}`
 
-use poem_openapi::OpenApi;
-use poem_openapi::param::Path;
-use queue::inspect;
+use std::time::Duration;
 
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+
+use super::act::visible;
 use crate::auth::{Caller, needs};
+use crate::body::integer::Integer;
 use crate::body::text::Id;
 use crate::found::{Found, KnownTags};
-use crate::problem::Problem;
 use crate::reply::{Failure, Operation, Refusal, refusals};
 use crate::routes::Tag;
 use crate::state::State;
@@ -24,7 +26,8 @@ impl Operation for GetJob {
 impl GetJob {
     /// Get a job
     ///
-    /// A caller of the role `user` finds only the jobs of its own requests.
+    /// A caller of the role `user` finds only the jobs of its own requests. With `wait` the answer is held until the job has ended, or
+    /// that many seconds have passed.
     #[oai(path = "/api/v1/jobs/:id", method = "get", operation_id = "getJob")]
     async fn call(
         &self,
@@ -32,12 +35,17 @@ impl GetJob {
         known: KnownTags,
         /// The job.
         id: Path<Id>,
+        /// For how many seconds to wait for its end.
+        wait: Query<Option<Integer<1, 30>>>,
     ) -> Result<Found<JobView>, Failure<Self>> {
-        let mut connection = self.0.connection().await?;
-        let job = inspect::find(&mut connection, caller.0.book.shard, id.0.0).await?;
-        let asked = caller.0.user_id.to_string();
-        let may_see = |job: &inspect::JobView| caller.0.is_staff() || job.actor.as_deref() == Some(asked.as_str());
-        let job = job.filter(may_see).ok_or_else(Problem::not_found)?;
+        let id = id.0.0;
+        let mut job = visible(&mut *self.0.connection().await?, &caller.0, id).await?;
+        if let Some(Integer(seconds)) = wait.0.filter(|_| !job.state.is_final()) {
+            // No connection is held meanwhile.
+            let limit = Duration::from_secs(seconds.unsigned_abs());
+            self.0.job_waiters.ended(caller.0.book.shard, id, limit).await;
+            job = visible(&mut *self.0.connection().await?, &caller.0, id).await?;
+        }
         Ok(Found::of(&JobView::from(&job), &known))
     }
 }

@@ -45,11 +45,10 @@ impl ListUserTransactions {
         // What the user itself would see, whoever asks.
         let itself = Principal::of(user.id, Role::User, caller.0.book);
         let mut filter = Filter { page: page(after.0, limit.0), ..Filter::default() };
-        filter.status = status.0.and_then(|status| transactions::Status::parse(status.word()));
-        let listed = transactions::list(&mut connection, &itself, &filter).await?;
-        let transactions = listed.items.iter().map(TransactionView::from).collect();
-        let page =
-            Page::of(transactions, listed.has_more, |transaction: &TransactionView| IdCursor::encode(transaction.id));
+        filter.status = status.0.and_then(|status| transactions::State::parse(status.word()));
+        let found = transactions::list(&mut connection, &itself, &filter).await?;
+        let items = found.items.iter().map(TransactionView::from).collect();
+        let page = Page { items, next_cursor: found.next.map(IdCursor::encode), has_more: found.has_more };
         Ok(Listed::of(&page, uri))
     }
 }

@@ -1,0 +1,3 @@
+//! Operations on the audit.
+
+pub(super) mod list;

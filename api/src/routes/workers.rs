@@ -1,0 +1,3 @@
+//! Operations on worker processes.
+
+pub(super) mod list;
