@@ -1,6 +1,5 @@
 -- Profiles, deleted users, sessions that are refreshed, keys that are looked after, throttled log-ins, reset passwords.
 set local lock_timeout = '5s';
-create extension if not exists pg_trgm;
 
 alter table app.account_user
     add column phone text check (phone ~ '^\+[1-9][0-9]{6,14}$'),
@@ -15,8 +14,17 @@ alter table app.account_user
 -- Checked apart, so that reads and writes go on meanwhile.
 alter table app.account_user validate constraint account_user_status_check;
 alter table app.account_user validate constraint account_user_deleted_check;
--- Any part of a name or an address, in one index.
-create index account_user_search on app.account_user using gin (name gin_trgm_ops, email gin_trgm_ops);
+-- Any part of a name or an address, in one index. One of the PostgreSQLs that the service may run on is shipped without pg_trgm;
+-- there, a search for a part reads all users.
+do $$
+begin
+    create extension if not exists pg_trgm;
+    create index account_user_search on app.account_user using gin (name gin_trgm_ops, email gin_trgm_ops);
+exception
+    when feature_not_supported or undefined_file or insufficient_privilege then
+        raise notice 'pg_trgm cannot be had (%): searches for users are not indexed', sqlerrm;
+end
+$$;
 create index account_user_created on app.account_user (shard, book_id, created_at);
 comment on column app.account_user.status is 'A suspended user is refused at the door; a deleted one is kept as the owner of what is recorded.';
 comment on column app.account_user.phone is 'E.164.';

@@ -61,6 +61,11 @@ pub fn catalogue() -> &'static [Kind] {
             Kind::of::<crate::publish_checkpoint::PublishCheckpoint>(),
             Kind::of::<crate::expire_holds::ExpireHolds>(),
             Kind::of::<crate::reconcile::Reconcile>().cancellable(),
+            Kind::of::<crate::import_users::ImportUsers>().cancellable(),
+            Kind::of::<crate::import_products::ImportProducts>().cancellable(),
+            Kind::of::<crate::sweep_imports::SweepImports>(),
+            Kind::of::<crate::process_users::ProcessUsers>().cancellable(),
+            Kind::of::<crate::reindex::Reindex>().cancellable(),
         ];
         kinds.sort_unstable_by_key(|kind| kind.name);
         kinds

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use queue::{Job, JobContext, JobError, Priority, Retry};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::import;
 
 /// Deals with the file of the import that has the job's id.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = ImportProducts { shard: 0 })]
 pub struct ImportProducts {
     /// Where the import lies.
     pub(crate) shard: i16,

@@ -13,6 +13,7 @@ use domain::{Error, Principal, Role, UserId, audit};
 use futures::{StreamExt, stream};
 use ledger::Book;
 use queue::{Job, JobContext, JobError, NewJob, Notifier, Priority};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -31,7 +32,7 @@ const NAMED_MAX: usize = 100;
 const REASON_MAX: usize = 200;
 
 /// What is done to each user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Counts the user's products and transactions anew.
@@ -41,10 +42,14 @@ pub enum Operation {
 }
 
 /// Processes every user of a book.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = ProcessUsers { shard: 0, book_id: 1, operation: Operation::Recount })]
 pub struct ProcessUsers {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
+    /// What is done to each user.
     operation: Operation,
 }
 

@@ -8,6 +8,7 @@ use domain::{Error, Principal, ProductId};
 use ledger::Book;
 use queue::schedule::{Overlap, Schedule};
 use queue::{Job, JobContext, JobError, NewJob, Notifier, Priority, Registry, Unique};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -17,9 +18,12 @@ use crate::progress::Progress;
 use crate::submitted::{self, Repeatable, Submitted};
 
 /// Goes through all products of a book.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = Reindex { shard: 0, book_id: 1, is_tick: false })]
 pub struct Reindex {
+    /// Where the book lives.
     shard: i16,
+    /// The book.
     book_id: i32,
     /// From the schedule: it only enqueues one that keeps others out, as a schedule's own job cannot.
     is_tick: bool,

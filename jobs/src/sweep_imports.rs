@@ -4,13 +4,16 @@ use domain::imports;
 use queue::inspect::{self, JobState};
 use queue::schedule::{Overlap, Schedule};
 use queue::{Job, JobContext, JobError, Priority};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// Looks through the imports of a shard.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, example = SweepImports { shard: 0 })]
 pub struct SweepImports {
+    /// Where the book lives.
     shard: i16,
 }
 

@@ -170,7 +170,6 @@ async fn no_words_break_a_search() {
         "🕯️💡",
         "käse ß İ",
         "\u{202e}abc",
-        "\u{85}",
         "a\tb\n",
         "  ",
         "0",
@@ -189,7 +188,13 @@ async fn no_words_break_a_search() {
     for long in ["ab ".repeat(66), "x".repeat(200), "'".repeat(200), "🕯".repeat(200)] {
         assert_eq!(search(&caller, &format!("q={}", percent(&long))).await.status, 200, "{long}");
     }
-    for wrong in [String::new(), "q=".to_owned(), format!("q={}", "x".repeat(10_000)), "q=a%00b".to_owned()] {
+    for wrong in [
+        String::new(),
+        "q=".to_owned(),
+        format!("q={}", "x".repeat(10_000)),
+        "q=a%00b".to_owned(),
+        "q=%C2%85".to_owned(),
+    ] {
         assert_eq!(search(&caller, &wrong).await.refusal().0, 422, "{wrong}");
     }
     assert_eq!(search(&caller, "q=a&after=AAAA").await.refusal().0, 422);
