@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::upgrade::entries;
 
 /// Deeper than anything that is answered.
-const DEPTH_MAX: usize = 8;
+const DEPTH_MAX: usize = 12;
 
 const ID: &str = "0197a4c2-7c1e-7d3a-9f57-1f6f6d1f2a00";
 const TIME: &str = "2026-01-31T09:30:00Z";

@@ -33,7 +33,7 @@ OF_THE_SCHEMA = {
 }
 
 # Whether a member is needed depends on another one, in these.
-DEPENDENT = {"createTransaction", "createTransactionBatch", "changeBreak"}
+DEPENDENT = {"createTransaction", "createTransactionBatch", "changeBreak", "changeManyJobs", "redriveDeadLetters"}
 
 
 @schemathesis.check
@@ -47,6 +47,12 @@ def the_schema_says_what_it_can(ctx, response, case):
         code, pointer = error["code"], error.get("pointer")
         # Which codes are currencies is not for a pattern to say, and they change.
         if error.get("parameter") == "currency":
+            continue
+        # A cursor is opaque: what else than its letters makes one is not for others to know.
+        if error.get("parameter") == "after" and "no cursor of this list" in error["detail"]:
+            continue
+        # What a payload has to be is said by the schema of its kind, in /api/v1/job-kinds.
+        if pointer is not None and pointer.startswith("/payload"):
             continue
         # JSON Schema takes 5.0 for an integer; we do not, as a value is never converted.
         if code == "wrong_type" and "without fraction" in error["detail"]:
