@@ -116,6 +116,17 @@ async fn check_pending(
                          and (bound.id is null or app.transaction.id > bound.id)
                        limit 1
                    )
+                   union all
+                   (
+                       select 1
+                       from app.transaction_leg as leg
+                       join app.transaction on transaction.shard = leg.shard and transaction.id = leg.transaction_id
+                       where leg.account_id = account.id
+                         and leg.shard = $1
+                         and transaction.status = 'pending'
+                         and (bound.id is null or leg.transaction_id > bound.id)
+                       limit 1
+                   )
                ) as pending
            ) as "exists!""#,
         principal.book.shard,

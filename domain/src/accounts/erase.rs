@@ -89,6 +89,12 @@ async fn has_pending(conn: &mut PgConnection, book: Book, user: UserId) -> sqlx:
                      t.created_by = $2
                      or t.from_account in (select account_id from app.wallet where shard = $1 and owner_id = $2)
                      or t.to_account in (select account_id from app.wallet where shard = $1 and owner_id = $2)
+                     or t.id in (
+                         select leg.transaction_id
+                         from app.transaction_leg as leg
+                         join app.wallet on wallet.shard = leg.shard and wallet.account_id = leg.account_id
+                         where wallet.shard = $1 and wallet.owner_id = $2
+                     )
                  )
            ) as "exists!""#,
         book.shard,
@@ -111,6 +117,12 @@ async fn erase_transactions(conn: &mut PgConnection, book: Book, user: UserId) -
                t.created_by = $2
                or t.from_account in (select account_id from app.wallet where shard = $1 and owner_id = $2)
                or t.to_account in (select account_id from app.wallet where shard = $1 and owner_id = $2)
+               or t.id in (
+                   select leg.transaction_id
+                   from app.transaction_leg as leg
+                   join app.wallet on wallet.shard = leg.shard and wallet.account_id = leg.account_id
+                   where wallet.shard = $1 and wallet.owner_id = $2
+               )
            )",
         book.shard,
         user.0,

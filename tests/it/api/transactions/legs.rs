@@ -1,9 +1,12 @@
 //! Many legs: balanced in each currency, found by everybody who takes part, held and taken back whole.
 
-use ledger::Currency;
+use domain::accounts::{self, Erased};
+use ledger::{Book, Currency};
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::super::harness::Api;
 use super::kit::{Stage, TRANSACTIONS, finish, pounds, recorded, refused, rejected, under, with};
 
 fn leg(account: Uuid, direction: &str, amount: &str, currency: &str) -> Value {
@@ -138,4 +141,26 @@ async fn a_thousand_legs_are_held_and_posted() {
     assert_eq!(refused(&finish(&ada.caller, TRANSACTIONS, &multi(&legs)).await).2, ["/legs too_many_items"]);
     legs.pop();
     assert_eq!(rejected(&finish(&ada.caller, TRANSACTIONS, &multi(&legs)).await), "insufficient_funds");
+}
+
+#[tokio::test]
+async fn who_is_on_one_of_many_legs_is_neither_deleted_nor_erased_before_it_is_recorded() {
+    let api = Api::start().await;
+    let (ada, caller) = api.customer().await;
+    let ((bob, _), (eve, _)) = (api.customer().await, api.customer().await);
+    let legs = [
+        leg(ada.wallet.0, "debit", "3", "GBP"),
+        leg(bob.wallet.0, "credit", "2", "GBP"),
+        leg(eve.wallet.0, "credit", "1", "GBP"),
+    ];
+    // Nobody records it here.
+    assert_eq!(caller.post(TRANSACTIONS, &multi(&legs)).await.status, 202);
+    for person in [bob, eve] {
+        let path = format!("/api/v1/users/{}", person.principal.user_id);
+        let deleted = api.admin.send(Method::DELETE, &path, &[("if-match", "*")], Vec::new()).await;
+        assert_eq!(deleted.refusal().1, "transactions_pending");
+        let mut tx = api.pool.begin().await.unwrap();
+        let erased = accounts::erase(&mut tx, Book::MAIN, person.principal.user_id).await.unwrap();
+        assert_eq!(erased, Erased::Pending);
+    }
 }
