@@ -141,10 +141,9 @@ impl Paths {
     /// The query parameters of the operation that a request names, found by its path without poem's help: it has not routed yet.
     fn find(&self, request: &Request) -> Option<&BTreeSet<String>> {
         let fits = |path: &&Path| fits(&path.template, request.uri().path());
-        let fitting = self.known.values().filter(fits);
-        let found = fitting.filter_map(|path| Some((path, &path.methods.get(method(request))?.query)));
-        // As the router does: a path that is written out goes before one with a parameter.
-        found.min_by_key(|(path, _)| path.template.matches('{').count()).map(|(_, query)| query)
+        // As the router does: a path that is written out goes before one with a parameter, whatever the method.
+        let found = self.known.values().filter(fits).min_by_key(|path| path.template.matches('{').count())?;
+        Some(&found.methods.get(method(request))?.query)
     }
 
     /// The scopes that the operation of a request asks of its caller; the request has been routed.
