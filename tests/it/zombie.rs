@@ -9,7 +9,7 @@ use std::time::Duration;
 use queue::{NewJob, enqueue};
 use sqlx::PgPool;
 use tests::database::Database;
-use tests::wait::until;
+use tests::wait::{until, until_async};
 use uuid::Uuid;
 
 use job::{Answer, Hold, HoldBatch, Mode};
@@ -32,14 +32,7 @@ async fn pids(pool: &PgPool, table: &'static str) -> Vec<i32> {
 
 /// Waits until the statement gives something.
 async fn found(pool: &PgPool, what: &str, statement: &'static str) -> Uuid {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(id) = sqlx::query_scalar(statement).fetch_optional(pool).await.unwrap() {
-            return id;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_async(what, PATIENCE, async || sqlx::query_scalar(statement).fetch_optional(pool).await.unwrap()).await
 }
 
 /// The lease that the only live process with a lease of this number has.

@@ -10,9 +10,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// # Panics
 /// When it has found nothing after `patience`; `what` says what was waited for.
 pub async fn until<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    until_async(what, patience, async || look()).await
+}
+
+/// [`until`] where looking takes a request or a statement.
+///
+/// # Panics
+/// As [`until`].
+pub async fn until_async<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = look().await {
             return found;
         }
         assert!(started.elapsed() < patience, "waited {patience:?} in vain for {what}");

@@ -149,10 +149,12 @@ pub async fn find(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> R
          from app.api_key
          where shard = $1
            and id = $2
-           and ($3::uuid is null or user_id = $3)",
+           and ($3::uuid is null or user_id = $3)
+           and user_id in (select id from app.account_user where shard = $1 and book_id = $4)",
         principal.book.shard,
         id,
         only_own(principal),
+        principal.book.id,
     )
     .fetch_optional(conn)
     .await?;
@@ -195,10 +197,12 @@ pub async fn revoke(conn: &mut PgConnection, principal: &Principal, id: Uuid) ->
          where shard = $1
            and id = $2
            and ($3::uuid is null or user_id = $3)
+           and user_id in (select id from app.account_user where shard = $1 and book_id = $4)
          returning user_id",
         principal.book.shard,
         id,
         only_own(principal),
+        principal.book.id,
     )
     .fetch_optional(&mut *conn)
     .await?;

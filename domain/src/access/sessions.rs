@@ -164,10 +164,12 @@ pub async fn end(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Re
          where shard = $1
            and id = $2
            and ($3::uuid is null or user_id = $3)
+           and user_id in (select id from app.account_user where shard = $1 and book_id = $4)
          returning user_id",
         principal.book.shard,
         id,
         only_own(principal),
+        principal.book.id,
     )
     .fetch_optional(&mut *conn)
     .await?;

@@ -1,6 +1,8 @@
 //! API keys.
 
+use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{execute, scalar, session, with_password};
 use crate::api::harness::Api;
@@ -87,4 +89,32 @@ async fn the_use_of_a_key_is_noted_behind_the_request() {
         scalar::<chrono::DateTime<chrono::Utc>>(&api, "select max(last_used_at) from app.api_key").await,
         before
     );
+}
+
+#[tokio::test]
+async fn an_administrator_has_no_power_over_credentials_of_another_book() {
+    let api = Api::start().await;
+    let (person, caller) = api.customer().await;
+    let key = caller.post(KEYS, &json!({ "name": "theirs" })).await.json()["id"].as_str().unwrap().to_owned();
+    let session: Uuid = scalar(
+        &api,
+        "insert into app.session (shard, token_hash, user_id, expires_at)
+         select 0, sha256('t'), user_id, now() + interval '1 hour' from app.api_key where name = 'theirs'
+         returning id",
+    )
+    .await;
+    assert_eq!(api.admin.get(&format!("{KEYS}/{key}")).await.status, 200);
+    let moved = "update app.account_user set book_id = 2 where id = $1";
+    sqlx::query(moved).bind(person.principal.user_id.0).execute(&api.pool).await.unwrap();
+    for (method, path) in [
+        (Method::GET, format!("{KEYS}/{key}")),
+        (Method::DELETE, format!("{KEYS}/{key}")),
+        (Method::DELETE, format!("/api/v1/sessions/{session}")),
+    ] {
+        let answer = api.admin.send(method, &path, &[], Vec::new()).await;
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text);
+    }
+    let ended = "select (select count(*) from app.session where revoked_at is not null)
+                     + (select count(*) from app.api_key where revoked_at is not null)";
+    assert_eq!(scalar::<i64>(&api, ended).await, 0);
 }

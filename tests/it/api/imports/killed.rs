@@ -1,6 +1,6 @@
 //! A worker that is killed in the middle of a file: no row is lost and none is done twice.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jobs::State;
 use ledger::keys::SigningKey;
@@ -9,6 +9,7 @@ use queue::control::{Control, Select};
 use serde_json::json;
 use sqlx::{ConnectOptions, PgPool};
 use tests::again::{Again, asked_to_end};
+use tests::wait::until_async;
 use uuid::Uuid;
 use workers::child::{self, ChildConfig};
 
@@ -79,15 +80,11 @@ async fn rows_done(pool: &PgPool, id: Uuid) -> (i64, String) {
 
 /// Waits until this many rows were dealt with, or the import is over.
 async fn until_done(pool: &PgPool, id: Uuid, wanted: i64) -> String {
-    let began = Instant::now();
-    loop {
+    until_async(&format!("{wanted} rows"), PATIENCE, async || {
         let (rows, state) = rows_done(pool, id).await;
-        if rows >= wanted || matches!(state.as_str(), "finished" | "stopped") {
-            return state;
-        }
-        assert!(began.elapsed() < PATIENCE, "{rows} rows of {wanted}, {state}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+        (rows >= wanted || matches!(state.as_str(), "finished" | "stopped")).then_some(state)
+    })
+    .await
 }
 
 /// The database's address, for another process.

@@ -15,6 +15,7 @@ use sqlx::PgPool;
 use tests::binary;
 use tests::database::Database;
 use tests::people;
+use tests::wait::until_async;
 use tokio::sync::Notify;
 
 use super::super::harness::{Answer, Api};
@@ -22,8 +23,8 @@ use super::kit::TRANSACTIONS;
 
 const REQUESTS: usize = 200;
 
-/// How often something is looked at that gives no signal of its own.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// How long a server may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When the server is killed.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +54,11 @@ impl Process {
 
     async fn until_ready(&mut self) {
         let ready = format!("http://{}/readyz", self.address);
-        while !reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()) {
+        until_async("the API to be ready", PATIENCE, async || {
             assert!(self.child.try_wait().unwrap().is_none(), "the API ends by itself");
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
+            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()).then_some(())
+        })
+        .await;
     }
 
     /// SIGKILL, and another one in its place.
