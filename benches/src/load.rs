@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::percentile::Durations;
 
-/// What one connection saw.
+/// What the connections saw.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// How long each answer took.
@@ -19,14 +19,13 @@ pub(crate) struct Seen {
     pub(crate) other: u64,
 }
 
-/// Posts bodies made by `body` to `path` from one connection until `end`; answers before `start` are not counted.
+/// Sends requests made by `request` from one connection until `end`; answers before `start` are not counted.
 ///
 /// # Errors
 /// When the connection breaks.
-pub(crate) async fn post_until(
+pub(crate) async fn ask_until(
     address: SocketAddr,
-    head: &str,
-    mut body: impl FnMut() -> String,
+    mut request: impl FnMut() -> String,
     expected: u16,
     (start, end): (Instant, Instant),
 ) -> Result<Seen> {
@@ -37,13 +36,42 @@ pub(crate) async fn post_until(
         if began >= end {
             return Ok(seen);
         }
-        let status = connection.post(head, &body()).await?;
+        let status = connection.ask(&request()).await?;
         if status != expected {
             seen.other += 1;
         } else if began >= start {
             seen.took.add(began.elapsed());
         }
     }
+}
+
+/// The same from many connections, each with requests of its own, made by `requests` from the connection's number.
+///
+/// # Errors
+/// When a connection breaks.
+pub(crate) async fn ask_from_many<R: FnMut() -> String + Send + 'static>(
+    address: SocketAddr,
+    connections: u64,
+    requests: impl Fn(u64) -> R,
+    expected: u16,
+    span: (Instant, Instant),
+) -> Result<Seen> {
+    let connections = (1..=connections).map(|number| {
+        let request = requests(number);
+        tokio::spawn(async move { ask_until(address, request, expected, span).await })
+    });
+    let mut all = Seen::default();
+    for connection in connections.collect::<Vec<_>>() {
+        let seen = connection.await??;
+        all.took.merge(seen.took);
+        all.other += seen.other;
+    }
+    Ok(all)
+}
+
+/// A request that posts `body`; `head` is the request line and headers, each with its line end.
+pub(crate) fn post(head: &str, body: &str) -> String {
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// A connection that is kept open.
@@ -68,7 +96,7 @@ impl Connection {
     /// # Errors
     /// When the connection breaks, or the answer has no length.
     pub(crate) async fn post(&mut self, head: &str, body: &str) -> Result<u16> {
-        self.ask(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await
+        self.ask(&post(head, body)).await
     }
 
     /// Gets `path`; returns the status.

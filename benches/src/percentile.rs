@@ -12,6 +12,11 @@ impl Durations {
         self.0.push(duration);
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Adds all of another.
     pub(crate) fn merge(&mut self, mut other: Durations) {
         self.0.append(&mut other.0);

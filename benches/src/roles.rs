@@ -20,7 +20,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Roles {
     /// Where the API listens.
     pub(crate) api: SocketAddr,
-    processes: [Child; 2],
+    api_process: Child,
+    workers: Option<Child>,
     /// The file with the key that the workers sign checkpoints with.
     key: PathBuf,
 }
@@ -46,7 +47,7 @@ impl Roles {
                 .env("RUST_LOG", "warn");
             command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| format!("starting {role}"))
         };
-        let roles = Roles { api, processes: [start("api")?, start("worker")?], key: key.clone() };
+        let roles = Roles { api, api_process: start("api")?, workers: Some(start("worker")?), key: key.clone() };
         let started = Instant::now();
         while !is_ready(api).await {
             ensure!(started.elapsed() < START_TIMEOUT, "the API was not ready after {START_TIMEOUT:?}");
@@ -57,27 +58,36 @@ impl Roles {
 
     /// The API's process.
     pub(crate) fn api_pid(&self) -> u32 {
-        self.processes[0].id()
+        self.api_process.id()
     }
 
-    /// The supervisor of the workers.
-    pub(crate) fn worker_pid(&self) -> u32 {
-        self.processes[1].id()
+    /// The supervisor of the workers, while they run.
+    pub(crate) fn worker_pid(&self) -> Option<u32> {
+        self.workers.as_ref().map(Child::id)
+    }
+
+    /// Ends the workers and leaves the API.
+    pub(crate) fn stop_workers(&mut self) {
+        self.workers.take().as_mut().map(stop);
     }
 }
 
 impl Drop for Roles {
     fn drop(&mut self) {
-        for process in &mut self.processes {
-            if let Some(pid) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
-                // One that has ended already needs no signal.
-                let _ = kill_process(pid, Signal::TERM);
-            }
-            let _ = process.wait();
-        }
+        self.stop_workers();
+        stop(&mut self.api_process);
         // What is left in the temporary folder signs nothing that anybody keeps.
         let _ = std::fs::remove_file(&self.key);
     }
+}
+
+/// Asks a process to end and waits for it.
+fn stop(process: &mut Child) {
+    if let Some(pid) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
+        // One that has ended already needs no signal.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    let _ = process.wait();
 }
 
 /// The release build of the product, beside this program.

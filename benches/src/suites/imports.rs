@@ -40,7 +40,7 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     report.add("api.import_upload_mb", file.len() as f64 / 1e6 / began.elapsed().as_secs_f64(), "MB/s");
     until_over(&pool).await?;
     report.add("api.import_api_peak_mb", cpu::memory_peak_mb(roles.api_pid()), "MB");
-    report.add("api.import_worker_peak_mb", cpu::memory_peak_mb(roles.worker_pid()), "MB");
+    report.add("api.import_worker_peak_mb", roles.worker_pid().map_or(0.0, cpu::memory_peak_mb), "MB");
     Ok(())
 }
 
