@@ -2,3 +2,13 @@
 //! scaling, and the runners of Procfiles.
 
 mod children;
+mod crashes;
+mod drain;
+mod job;
+mod kit;
+mod memory;
+mod program;
+mod roll;
+mod scale;
+mod silence;
+mod systemd;

@@ -8,7 +8,7 @@
 //! - one that is silent, because it is stopped or stuck, is killed and started again; one that has too much memory is
 //!   replaced: a successor is at work before it is asked to end ([`vitals`], [`slot`]);
 //! - a child never outlives its supervisor, not even a killed one: the kernel signals it ([`spawn`]), and it sees the
-//!   end of its standard input ([`lifeline`]).
+//!   end of its standard input ([`lifeline`]), even when it is stuck ([`orphan`]).
 //!
 //! **The supervisor must run on the main thread of its process, on a current-thread runtime**: the kernel's signal on
 //! the parent's death is bound to the thread that forked, and would come when a pool thread ends.
@@ -16,6 +16,7 @@
 pub mod lifeline;
 pub mod measures;
 mod memory;
+pub mod orphan;
 mod output;
 pub mod policy;
 pub mod pool;

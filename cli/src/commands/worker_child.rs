@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
@@ -9,7 +10,7 @@ use jobs::State;
 use queue::backend::ConsumerConfig;
 use workers::child::{self, ChildConfig};
 use workers::supervisor::lifeline::{Answers, Readiness};
-use workers::supervisor::signals;
+use workers::supervisor::{orphan, signals};
 
 use super::worker::queues::Queues;
 use crate::config::{DatabaseArgs, ShutdownArgs};
@@ -20,6 +21,9 @@ const CONNECTIONS_BESIDE_JOBS: u32 = 6;
 
 /// The share of the time for stopping that running jobs have; the rest is for writing what became of them.
 const JOBS_SHARE: f64 = 0.8;
+
+/// How much longer than to drain a process may take to end once its supervisor is gone.
+const ORPHAN_EXTRA: Duration = Duration::from_secs(1);
 
 /// Run jobs in this one process.
 #[derive(Debug, Args)]
@@ -61,6 +65,7 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
     let consumer = args.queues.apply(consumer);
     let time = args.shutdown.timeout();
+    orphan::end_late_orphan(time + ORPHAN_EXTRA)?;
     let config = ChildConfig {
         deadline: time.mul_f64(JOBS_SHARE),
         patience: time.mul_f64(1.0 - JOBS_SHARE),
