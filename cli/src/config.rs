@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+#[cfg(target_os = "linux")]
+use rustix::process::{Signal, set_parent_process_death_signal};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -143,9 +145,25 @@ pub struct ShutdownArgs {
 impl ShutdownArgs {
     /// The time that stopping may take in all.
     pub fn timeout(&self) -> Duration {
-        let under_a_runner = RUNNERS.iter().any(|name| std::env::var_os(name).is_some());
-        self.shutdown_timeout.unwrap_or(Duration::from_secs(if under_a_runner { 4 } else { 25 }))
+        self.shutdown_timeout.unwrap_or(Duration::from_secs(if is_under_a_runner() { 4 } else { 25 }))
     }
+}
+
+fn is_under_a_runner() -> bool {
+    RUNNERS.iter().any(|name| std::env::var_os(name).is_some())
+}
+
+/// Has the end of the Procfile runner that started this process, if one did, be a request to end: node-foreman dies of
+/// SIGTERM without a word to its children. To be called on the main thread, where the runtime has set its handlers.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn end_with_the_runner() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if is_under_a_runner() {
+        set_parent_process_death_signal(Some(Signal::TERM)).context("asking for a signal at the runner's end")?;
+    }
+    Ok(())
 }
 
 /// Seconds, with decimals, up to an hour.

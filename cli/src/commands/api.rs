@@ -48,6 +48,7 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;
+    config::end_with_the_runner()?;
     let pool = args.database.pool("api", args.connections)?;
     let replica = args.protection.replica(args.connections)?;
     let address = config::listen(args.listen, LISTEN)?;

@@ -82,6 +82,7 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;
+    config::end_with_the_runner()?;
     let orders = signals::orders()?;
     let key_file = keys::file(args.signing_key_file.as_deref(), &args.database.dir)?;
     keys::read(&key_file)?;

@@ -27,9 +27,9 @@ async fn from_one_process_to_eight_and_back_under_load() {
     let first = bench.workers(1).await[0];
     let mut jobs = enqueue_until(&mut bench, |_| true).await;
     for _ in 0..7 {
-        bench.order(Signal::TTIN);
-        // Signals of one kind that nobody has taken yet are one.
+        // Signals of one kind that nobody has taken yet are one, so each waits for the last.
         let wanted = bench.running().len() + 1;
+        bench.order(Signal::TTIN);
         jobs += enqueue_until(&mut bench, |bench| bench.running().len() >= wanted).await;
     }
     let eight = bench.workers(8).await;
