@@ -1,11 +1,14 @@
 //! Configuration that several commands share. A wrong value ends the process at its start, with the value's name.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+#[cfg(target_os = "linux")]
+use rustix::process::{Signal, set_parent_process_death_signal};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -110,6 +113,22 @@ pub fn options_of(flag: &str, url: &str) -> Result<PgConnectOptions> {
     PgConnectOptions::from_str(url).with_context(|| format!("{flag}: not the address of a PostgreSQL database"))
 }
 
+/// The address to listen on: the one that is given, or that of the port that a Procfile runner sets as PORT, or this one.
+///
+/// # Errors
+/// When PORT is none.
+pub fn listen(given: Option<SocketAddr>, default: &str) -> Result<SocketAddr> {
+    let port = std::env::var("PORT").ok().filter(|port| !port.is_empty());
+    match (given, port) {
+        (Some(address), _) => Ok(address),
+        (None, Some(port)) => {
+            let port: u16 = port.parse().with_context(|| format!("PORT: `{port}` is no port"))?;
+            Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        }
+        (None, None) => Ok(default.parse().expect("the address is written here")),
+    }
+}
+
 /// The `bitnexus up` that runs in `dir`.
 pub fn running(dir: &Path) -> Option<Running> {
     Running::find(&Folder::open(dir).ok()?)
@@ -126,9 +145,25 @@ pub struct ShutdownArgs {
 impl ShutdownArgs {
     /// The time that stopping may take in all.
     pub fn timeout(&self) -> Duration {
-        let under_a_runner = RUNNERS.iter().any(|name| std::env::var_os(name).is_some());
-        self.shutdown_timeout.unwrap_or(Duration::from_secs(if under_a_runner { 4 } else { 25 }))
+        self.shutdown_timeout.unwrap_or(Duration::from_secs(if is_under_a_runner() { 4 } else { 25 }))
     }
+}
+
+fn is_under_a_runner() -> bool {
+    RUNNERS.iter().any(|name| std::env::var_os(name).is_some())
+}
+
+/// Has the end of the Procfile runner that started this process, if one did, be a request to end: node-foreman dies of
+/// SIGTERM without a word to its children. To be called on the main thread, where the runtime has set its handlers.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn end_with_the_runner() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if is_under_a_runner() {
+        set_parent_process_death_signal(Some(Signal::TERM)).context("asking for a signal at the runner's end")?;
+    }
+    Ok(())
 }
 
 /// Seconds, with decimals, up to an hour.

@@ -80,6 +80,11 @@ impl Again {
         false
     }
 
+    /// Its exit code, once it has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.process.try_wait().expect("it is our child")?.code()
+    }
+
     /// Whether it has ended, by itself or otherwise.
     pub fn has_ended(&mut self) -> bool {
         self.process.try_wait().expect("it is our child").is_some()

@@ -1,5 +1,7 @@
 //! `bitnexus queues`: looks at queues and worker processes, pauses and limits, straight on the database.
 
+mod crashes;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -26,6 +28,7 @@ enum QueuesCommand {
     List(LookArgs),
     /// List worker processes.
     Workers(LookArgs),
+    Crashes(crashes::CrashesArgs),
     /// Claim nothing more from a queue, or begin no more jobs of a kind.
     Pause(PauseArgs),
     /// Go on with a queue, or with a kind.
@@ -84,6 +87,7 @@ pub async fn run(args: QueuesArgs) -> Result<ExitCode> {
             let processes = inspect::processes(&mut connection, Book::MAIN.shard).await?;
             if args.output.json { println!("{:#}", json!(processes)) } else { print_processes(&processes) }
         }
+        QueuesCommand::Crashes(args) => crashes::run(&args).await?,
         QueuesCommand::Pause(args) => pause(&args, true).await?,
         QueuesCommand::Resume(args) => pause(&args, false).await?,
         QueuesCommand::Limit(args) => {

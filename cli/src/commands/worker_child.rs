@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 use jobs::State;
 use queue::backend::ConsumerConfig;
 use workers::child::{self, ChildConfig};
-use workers::supervisor::signals;
+use workers::supervisor::lifeline::{Answers, Readiness};
+use workers::supervisor::{orphan, signals};
 
+use super::worker::queues::Queues;
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::{keys, telemetry};
 
@@ -19,6 +22,9 @@ const CONNECTIONS_BESIDE_JOBS: u32 = 6;
 /// The share of the time for stopping that running jobs have; the rest is for writing what became of them.
 const JOBS_SHARE: f64 = 0.8;
 
+/// How much longer than to drain a process may take to end once its supervisor is gone.
+const ORPHAN_EXTRA: Duration = Duration::from_secs(1);
+
 /// Run jobs in this one process.
 #[derive(Debug, Args)]
 pub struct WorkerChildArgs {
@@ -27,9 +33,12 @@ pub struct WorkerChildArgs {
     /// Which slot of its supervisor this process fills.
     #[arg(long, value_name = "N")]
     slot: u16,
-    /// How many jobs of each queue run at once.
+    /// How many jobs of each queue run at once; of all queues together if these have weights.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8)]
     concurrency: u16,
+    /// The queues to serve, with their weights; all if there are none.
+    #[arg(long, value_name = "NAME[:WEIGHT],…", env = "WORKER_QUEUES", default_value = "")]
+    queues: Queues,
     /// File with the keys that sign the ledger's checkpoints.
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: PathBuf,
@@ -43,8 +52,10 @@ pub struct WorkerChildArgs {
 /// When the database's address is wrong, or the process cannot register.
 pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
-    let shutdown = signals::shutdown(move || metrics.render())?;
-    let jobs_max = u32::from(args.concurrency) * jobs::QUEUES.len() as u32;
+    let readiness = Readiness::default();
+    let answers = Answers { metrics: Box::new(move || metrics.render()), readiness: readiness.clone() };
+    let shutdown = signals::shutdown_and_answer(answers)?;
+    let jobs_max = args.queues.runs_max(args.concurrency);
     let pool = args.database.pool("worker", jobs_max + CONNECTIONS_BESIDE_JOBS)?;
     keys::read(&args.signing_key_file)?;
     // Read anew for each checkpoint, so that a rotation needs no restart.
@@ -52,10 +63,13 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let concurrency = usize::from(args.concurrency);
     let registry = jobs::registry(State::new(signing_keys));
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
+    let consumer = args.queues.apply(consumer);
     let time = args.shutdown.timeout();
+    orphan::end_late_orphan(time + ORPHAN_EXTRA)?;
     let config = ChildConfig {
         deadline: time.mul_f64(JOBS_SHARE),
         patience: time.mul_f64(1.0 - JOBS_SHARE),
+        readiness,
         ..ChildConfig::new(consumer)
     };
     tracing::info!(slot = args.slot, "running jobs");

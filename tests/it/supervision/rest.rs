@@ -1,0 +1,93 @@
+//! What a worker process costs the database while there is nothing to do.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::role::Place;
+
+/// How many statements a second a process may send.
+const STATEMENTS_MAX_PER_S: f64 = 3.0;
+
+/// For how long they are counted.
+const WATCHED: Duration = Duration::from_secs(30);
+
+/// The statements that went through, each with when.
+type Seen = Arc<Mutex<Vec<(Instant, String)>>>;
+
+/// Carries connections to PostgreSQL and reads the statements on the way.
+fn listen(server: PathBuf) -> (tempfile::TempDir, Seen) {
+    let folder = tempfile::Builder::new().prefix("bn-count-").tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
+    let seen = Seen::default();
+    let shared = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = UnixStream::connect(server.join(".s.PGSQL.5432")).await.unwrap();
+            let ((from_client, mut to_client), (mut from_server, to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(async move { copy(&mut from_server, &mut to_client).await });
+            tokio::spawn(count(from_client, to_server, Arc::clone(&shared)));
+        }
+    });
+    (folder, seen)
+}
+
+/// A message is a letter, a length that counts itself, and its text; the first of a connection has no letter.
+async fn count(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    seen: Seen,
+) -> std::io::Result<()> {
+    let (mut is_first, mut last) = (true, String::new());
+    loop {
+        let letter = if is_first { 0 } else { from.read_u8().await? };
+        let length = from.read_u32().await?;
+        let mut text = vec![0; length as usize - 4];
+        from.read_exact(&mut text).await?;
+        match letter {
+            b'P' => last = String::from_utf8_lossy(&text).replace('\0', " "),
+            // A statement that was prepared before is known by its name alone.
+            b'B' if last.is_empty() => last = String::from_utf8_lossy(&text[..text.len().min(40)]).replace('\0', " "),
+            b'E' => seen.lock().unwrap().push((Instant::now(), std::mem::take(&mut last))),
+            b'Q' => seen.lock().unwrap().push((Instant::now(), String::from_utf8_lossy(&text).replace('\0', " "))),
+            _ => {}
+        }
+        if !is_first {
+            to.write_u8(letter).await?;
+        }
+        to.write_u32(length).await?;
+        to.write_all(&text).await?;
+        is_first = false;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_at_rest_sends_few_statements() {
+    let place = Place::make().await;
+    let url = place.url();
+    let (start, server) = url.split_once("?host=").unwrap();
+    let (folder, seen) = listen(PathBuf::from(server));
+    let mut command =
+        place.command(&tests::binary::path(), &["worker", "--processes", "1", "--metrics-listen", "127.0.0.1:0"]);
+    command.env("DATABASE_URL", format!("{start}?host={}", folder.path().display()));
+    let role = place.start(&mut command);
+    role.logged("child is at work", 1).await;
+    // What there is to do at the start, such as its schedules and the history's days, is done by then.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let began = Instant::now();
+    tokio::time::sleep(WATCHED).await;
+    let counted: Vec<String> = {
+        let seen = seen.lock().unwrap();
+        seen.iter().filter(|(at, _)| *at >= began).map(|(_, text)| text.clone()).collect()
+    };
+    let rate = counted.len() as f64 / began.elapsed().as_secs_f64();
+    eprintln!("{rate:.2} statements a second");
+    assert!(counted.len() > 10, "it does look for work");
+    assert!(rate <= STATEMENTS_MAX_PER_S, "{rate:.2} statements a second: {counted:#?}");
+}
