@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use metrics::{Label, SharedString};
 use sqlx::PgPool;
 
-pub use self::table::{METRICS, register, register_enqueuer};
 pub(crate) use self::table::*;
+pub use self::table::{METRICS, register, register_enqueuer};
 
 /// What a metric's values mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +128,12 @@ pub const POOL_CONNECTIONS: Metric =
 /// The size of the process's pool.
 pub const POOL_CONNECTIONS_MAX: Metric =
     gauge("database_pool_connections_max", &[], "How many connections this process's pool may have.");
+
+/// Makes the series of a process's pool.
+pub fn register_pool() {
+    POOL_CONNECTIONS.register(&[&["in_use", "idle"]]);
+    POOL_CONNECTIONS_MAX.register(&[]);
+}
 
 /// Takes down how much of a pool is in use; for whoever renders a page.
 pub fn measure_pool(pool: &PgPool) {
