@@ -134,6 +134,7 @@ mod sweep;
 
 pub mod backend;
 pub mod control;
+pub mod crash;
 pub mod encryption;
 pub mod explain;
 pub mod flow;

@@ -41,7 +41,7 @@ mod log_witness;
 mod operate_cli;
 mod queue;
 mod reconciliation;
-mod supervisor;
+mod supervision;
 mod testkit;
 mod tidy;
 mod up;
