@@ -139,6 +139,7 @@ pub mod encryption;
 pub mod explain;
 pub mod flow;
 pub mod inspect;
+pub mod instance;
 pub mod lease;
 pub mod metrics;
 pub mod schedule;
