@@ -5,6 +5,7 @@
 mod api;
 mod api_flags;
 mod chaos;
+mod dashboards;
 mod domain;
 mod history;
 mod import;
