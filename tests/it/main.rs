@@ -42,7 +42,7 @@ mod log_witness;
 mod operate_cli;
 mod queue;
 mod reconciliation;
-mod supervisor;
+mod supervision;
 mod testkit;
 mod tidy;
 mod up;
