@@ -3,7 +3,10 @@
 mod expr;
 mod generate;
 mod lint;
+mod live;
+mod load;
 mod outside;
+mod prometheus;
 mod promtool;
 mod rules;
 mod schema;
