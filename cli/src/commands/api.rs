@@ -39,6 +39,18 @@ pub struct ApiArgs {
     shutdown: ShutdownArgs,
 }
 
+impl ApiArgs {
+    /// What a start would refuse beyond what each flag says by itself.
+    ///
+    /// # Errors
+    /// When an address or a file is not what it should be.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.protection.tls()?;
+        self.protection.replica(1)?;
+        Ok(())
+    }
+}
+
 /// Serves until it is asked to stop; then requests in flight end first.
 ///
 /// # Errors

@@ -37,6 +37,11 @@ pub struct WorkerChildArgs {
     shutdown: ShutdownArgs,
 }
 
+/// How many connections to the database a worker process opens at most.
+pub(crate) fn connections_max(concurrency: u16) -> u32 {
+    u32::from(concurrency) * jobs::QUEUES.len() as u32 + CONNECTIONS_BESIDE_JOBS
+}
+
 /// Runs jobs until it is asked to stop or its supervisor is gone; then drains.
 ///
 /// # Errors
@@ -44,8 +49,7 @@ pub struct WorkerChildArgs {
 pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
     let shutdown = signals::shutdown(move || metrics.render())?;
-    let jobs_max = u32::from(args.concurrency) * jobs::QUEUES.len() as u32;
-    let pool = args.database.pool("worker", jobs_max + CONNECTIONS_BESIDE_JOBS)?;
+    let pool = args.database.pool("worker", connections_max(args.concurrency))?;
     keys::read(&args.signing_key_file)?;
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
