@@ -5,6 +5,7 @@
 mod api;
 mod api_flags;
 mod chaos;
+mod doctor;
 mod domain;
 mod history;
 mod import;

@@ -50,7 +50,8 @@ async fn transactions(subject: &Subject, conn: &mut PgConnection, seen: &mut See
                coalesce(state, '-') as "state!",
                extract(epoch from clock_timestamp() - xact_start)::float8 as "age_s!"
           from pg_catalog.pg_stat_activity
-         where pid <> pg_backend_pid()
+         where datname = current_database()
+           and pid <> pg_backend_pid()
            and backend_type = 'client backend'
            and xact_start < clock_timestamp() - make_interval(secs => $1)
          order by xact_start
@@ -81,7 +82,8 @@ async fn prepared(subject: &Subject, conn: &mut PgConnection, seen: &mut Seen) -
         r#"
         select gid as "gid!", extract(epoch from clock_timestamp() - prepared)::float8 as "age_s!"
           from pg_catalog.pg_prepared_xacts
-         where prepared < clock_timestamp() - make_interval(secs => $1)
+         where database = current_database()
+           and prepared < clock_timestamp() - make_interval(secs => $1)
         "#,
         subject.thresholds.prepared_s,
     );
