@@ -24,8 +24,8 @@ enum Role {
 /// Ask a role on this machine whether it is well; the exit status is 0 when it is, else 1.
 #[derive(Debug, Args)]
 pub struct HealthArgs {
-    /// The role.
-    role: Role,
+    /// The role. Default: the one that is process 1, as in a container; what is none of them has nothing to be asked.
+    role: Option<Role>,
     /// Address that the API listens on.
     #[arg(long, value_name = "ADDRESS:PORT", env = "API_LISTEN", default_value = api::LISTEN)]
     api_listen: SocketAddr,
@@ -45,15 +45,22 @@ pub struct HealthArgs {
 /// # Errors
 /// When nobody answers, or the answer is not that all is well.
 pub async fn run(args: HealthArgs) -> Result<ExitCode> {
-    let (address, path) = match args.role {
+    let Some(role) = args.role.or_else(first_process) else { return Ok(ExitCode::SUCCESS) };
+    let (address, path) = match role {
         Role::Api => (args.api_listen, "/readyz"),
         Role::Worker => (args.metrics_listen, "/livez"),
     };
     let address = reachable(address);
-    let is_tls = args.role == Role::Api && args.tls_cert.is_some();
+    let is_tls = role == Role::Api && args.tls_cert.is_some();
     let asked = async { if is_tls { connect(address).await } else { ask(address, path).await } };
     timeout(args.timeout, asked).await.with_context(|| format!("{address} did not answer in {:?}", args.timeout))??;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The role that process 1 was started as.
+fn first_process() -> Option<Role> {
+    let line = std::fs::read_to_string("/proc/1/cmdline").ok()?;
+    line.split('\0').skip(1).find_map(|word| Role::from_str(word, false).ok())
 }
 
 /// Who listens on every address is reached over the loopback.
