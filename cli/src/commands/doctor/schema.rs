@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::report::{Seen, Severity};
 
@@ -20,7 +20,11 @@ const NAMED_MAX: usize = 5;
 /// # Errors
 /// When the database fails.
 pub async fn describe(conn: &mut PgConnection) -> sqlx::Result<BTreeMap<String, String>> {
-    let rows = sqlx::query_file!("src/commands/doctor/schema.sql").fetch_all(conn).await?;
+    let mut tx = conn.begin().await?;
+    // Definitions then write every name out that is not PostgreSQL's own.
+    sqlx::raw_sql("set local search_path = 'pg_catalog'").execute(&mut *tx).await?;
+    let rows = sqlx::query_file!("src/commands/doctor/schema.sql").fetch_all(&mut *tx).await?;
+    tx.rollback().await?;
     Ok(rows.into_iter().map(|row| (row.object, row.definition)).collect())
 }
 

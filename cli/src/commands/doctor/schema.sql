@@ -28,6 +28,13 @@ select line.object as "object!", line.definition as "definition!"
       from relation
       join pg_catalog.pg_index as one on one.indrelid = relation.oid
       join pg_catalog.pg_class as class on class.oid = one.indexrelid
+     -- What rests on an extension is not there where the extension is not.
+     where not exists (
+               select
+                 from pg_catalog.pg_opclass as operators
+                where operators.oid = any (one.indclass)
+                  and operators.opcnamespace <> 'pg_catalog'::regnamespace
+           )
     union all
     -- Versions of PostgreSQL write the conditions of checks in different ways: their names have to do.
     select 'constraint ' || relation.name || '.' || one.conname,
