@@ -16,8 +16,7 @@ pub fn endpoint(state: ApiState) -> impl Endpoint<Output = Response> {
     for path in probes::PATHS.iter().chain(&documents::PATHS) {
         paths = paths.and_get(path);
     }
-    crate::edge::describe_metrics();
-    crate::auth::describe_metrics();
+    crate::metrics::register(&paths);
     let service = documents::service(operations);
     let document = documents::render(&service);
     let route = Route::new().nest_no_strip("/api", service.into_endpoint());

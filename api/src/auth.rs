@@ -14,6 +14,7 @@ use poem::http::header;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use queue::metrics::{self as define, Metric};
 
 pub(crate) use tokens::Tokens;
 
@@ -70,10 +71,20 @@ impl<'a> ApiExtractor<'a> for Caller {
     }
 }
 
-/// Says what the metrics are, once, for the exporter.
-pub(crate) fn describe_metrics() {
-    tokens::describe_metrics();
-    guessing::describe_metrics();
+/// Look-ups in a cache of the process.
+pub(crate) const CACHE_REQUESTS: Metric = define::counter(
+    "cache_requests_total",
+    &["cache", "outcome"],
+    "Look-ups in a cache, by cache and outcome: session is who a token stands for.",
+);
+/// Addresses that were locked.
+pub(crate) const LOGIN_LOCKS: Metric =
+    define::counter("login_locks_total", &[], "Wrong passwords that locked an address for a while.");
+
+/// Makes the series at 0.
+pub(crate) fn register_metrics() {
+    CACHE_REQUESTS.register(&[&["session"], &["hit", "miss"]]);
+    LOGIN_LOCKS.register(&[]);
 }
 
 /// Says which scope is lacking, and whether it is the role's or only the key's fault.

@@ -7,7 +7,7 @@ mod cors;
 mod headers;
 mod load;
 mod negotiate;
-mod observe;
+pub(crate) mod observe;
 mod paths;
 mod rates;
 pub(crate) mod retired;
@@ -28,7 +28,6 @@ pub use clients::Network;
 pub(crate) use context::{Context, Trace};
 pub use cors::Origin;
 pub(crate) use load::Load;
-pub(crate) use observe::describe as describe_metrics;
 pub(crate) use paths::Paths;
 pub use rates::{Rate, RateLimit, Rates};
 

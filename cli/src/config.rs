@@ -1,5 +1,6 @@
 //! Configuration that several commands share. A wrong value ends the process at its start, with the value's name.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -108,6 +109,22 @@ pub fn options_of(flag: &str, url: &str) -> Result<PgConnectOptions> {
         bail!("{flag}: an address begins with postgres://");
     }
     PgConnectOptions::from_str(url).with_context(|| format!("{flag}: not the address of a PostgreSQL database"))
+}
+
+/// The address to listen on: the one that is given, or that of the port that a Procfile runner sets as PORT, or this one.
+///
+/// # Errors
+/// When PORT is none.
+pub fn listen(given: Option<SocketAddr>, default: &str) -> Result<SocketAddr> {
+    let port = std::env::var("PORT").ok().filter(|port| !port.is_empty());
+    match (given, port) {
+        (Some(address), _) => Ok(address),
+        (None, Some(port)) => {
+            let port: u16 = port.parse().with_context(|| format!("PORT: `{port}` is no port"))?;
+            Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        }
+        (None, None) => Ok(default.parse().expect("the address is written here")),
+    }
 }
 
 /// The `bitnexus up` that runs in `dir`.

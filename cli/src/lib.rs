@@ -11,4 +11,6 @@ pub mod keys;
 pub mod migrations;
 mod operator;
 pub mod postgres;
+pub mod program;
+pub mod systemd;
 pub mod telemetry;

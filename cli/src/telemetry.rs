@@ -67,6 +67,8 @@ impl TelemetryArgs {
         let filter = EnvFilter::try_new(&self.log).with_context(|| format!("--log (RUST_LOG): `{}`", self.log))?;
         let subscriber =
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
+        // Who reads the log may have gone before us; complaining there about that would panic.
+        let subscriber = subscriber.log_internal_errors(false);
         match self.log_format {
             LogFormat::Text => subscriber.init(),
             LogFormat::Json => subscriber.json().flatten_event(true).init(),

@@ -9,6 +9,7 @@ pub mod expire_holds;
 pub mod import;
 pub mod import_products;
 pub mod import_users;
+pub mod metrics;
 pub mod open_wallets;
 pub mod process_users;
 pub mod progress;

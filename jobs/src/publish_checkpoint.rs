@@ -15,6 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::metrics::CHECKPOINTS;
+
 /// Signs the head of one book, unless it is signed already.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields, example = PublishCheckpoint { shard: 0, book_id: 1 })]
@@ -56,6 +58,7 @@ impl Job for PublishCheckpoint {
             let payload = json!({ "size": checkpoint.size });
             let event = Event { topic: "ledger".to_owned(), kind: "ledger.checkpoint", payload };
             events::publish(tx, book, &[event]).await?;
+            metrics::counter!(CHECKPOINTS.name).increment(1);
         }
         Ok(())
     }

@@ -6,7 +6,6 @@
 
 mod engine;
 mod inline;
-pub mod metrics;
 mod pending;
 mod repair;
 
@@ -112,7 +111,7 @@ impl Job for Reconcile {
         let task = Task { book, run: new.id, is_full: self.is_full, repair: self.repair };
         let done = engine::run(&task, &mut reader, verifier.as_deref_mut(), &mut Steps { ctx }).await?;
         let Some(done) = done else { return Ok(()) };
-        metrics::measure(ctx.tx().await?, book, &done).await?;
+        crate::metrics::reconciled(done.took, done.summary.is_clean);
         ctx.set_result(&serde_json::json!({
             "run_id": new.id,
             "is_clean": done.summary.is_clean,

@@ -6,7 +6,7 @@
 mod submitter;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::events::{self, Event};
 use domain::transactions::record::{self, ToRecord, Verdict};
@@ -111,7 +111,9 @@ async fn record_book(
     wanted: Vec<ToRecord>,
 ) -> Result<Vec<TransactionId>, JobError> {
     let postings: Vec<_> = wanted.iter().map(|wanted| wanted.posting.clone()).collect();
+    let began = Instant::now();
     let outcomes = posting::post(conn, book, &postings).await.map_err(JobError::retry)?;
+    crate::metrics::posted(&outcomes, began.elapsed());
     let mut settled = Vec::new();
     let mut waiting = Vec::new();
     for (wanted, outcome) in wanted.iter().zip(outcomes) {

@@ -25,7 +25,7 @@ pub use crate::run::Report;
 
 use crate::consumer::{Outcome, Shared};
 use crate::lane::{Lane, Run};
-use crate::metrics::{RUN_SECONDS, WAIT_SECONDS};
+use crate::metrics::{ATTEMPTS, RUN_SECONDS, WAIT_SECONDS};
 
 /// One queue of a process, as apalis sees it.
 #[derive(Debug, Clone)]
@@ -92,6 +92,7 @@ impl Backend for QueueBackend {
         let coop = ready!(tokio::task::coop::poll_proceed(cx));
         let run = ready!(self.lane().poll_next(cx));
         coop.made_progress();
+        metrics::counter!(ATTEMPTS.name, "kind" => run.kind.name).increment(run.jobs.len() as u64);
         let first = &run.jobs[0];
         let (id, attempt) = (TaskId::from_string(first.holding.id), first.attempt.unsigned_abs());
         let work = Work { shared: self.shared.clone(), lane: self.lane, run };

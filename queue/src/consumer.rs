@@ -24,6 +24,7 @@ use crate::cancel::Cancellations;
 use crate::claim::Claimed;
 use crate::lane::Lane;
 use crate::lease::Generation;
+use crate::metrics::{IN_HAND, PLACES, RUNS};
 use crate::own_tx::TxSource;
 use crate::run::Executor;
 use crate::settle::{Settlement, Verdict};
@@ -236,6 +237,16 @@ impl Shared {
     /// The present lease, if the process is registered.
     fn generation(&self) -> Option<Arc<Generation>> {
         self.lease.borrow().clone()
+    }
+
+    /// Tells how busy the lanes are; with each claim and each heartbeat.
+    fn measure(&self) {
+        for lane in &self.lanes {
+            let (runs, in_hand) = lane.load();
+            metrics::gauge!(RUNS.name, "queue" => lane.queue.clone()).set(runs as f64);
+            metrics::gauge!(IN_HAND.name, "queue" => lane.queue.clone()).set(in_hand as f64);
+            metrics::gauge!(PLACES.name, "queue" => lane.queue.clone()).set(lane.concurrency() as f64);
+        }
     }
 
     /// Hands an outcome to the settling task.

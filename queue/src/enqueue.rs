@@ -16,7 +16,7 @@ pub use group::Enqueuer;
 
 use crate::error::BoxError;
 use crate::inspect::JobState;
-use crate::metrics::JOBS_ENQUEUED;
+use crate::metrics::{JOBS_ENQUEUED, kind_label};
 use crate::new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
 
 /// What became of one of the jobs.
@@ -208,7 +208,7 @@ fn count(jobs: &[NewJob], answers: &[Enqueued]) {
         *created.entry(&job.kind).or_default() += u64::from(answer.created);
     }
     for (kind, number) in created {
-        metrics::counter!(JOBS_ENQUEUED.name, "kind" => kind.clone()).increment(number);
+        metrics::counter!(JOBS_ENQUEUED.name, "kind" => kind_label(kind)).increment(number);
     }
 }
 

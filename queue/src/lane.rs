@@ -293,8 +293,15 @@ impl Lane {
         inner.waiting > 0 || inner.runs > 0
     }
 
-    pub(crate) fn in_hand(&self) -> usize {
-        self.lock().in_hand
+    /// How many runs go on, and how many jobs are in hand.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.runs, inner.in_hand)
+    }
+
+    /// How many runs go on at once at most.
+    pub(crate) fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     /// The worker may look again: a lease was renewed.

@@ -153,7 +153,7 @@ pub async fn of_pid(conn: &mut PgConnection, shard: i16, pid: u32) -> sqlx::Resu
 }
 
 /// The name of this machine, as far as leases tell machines apart.
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "unknown".to_owned() } else { name.trim().to_owned() }
 }

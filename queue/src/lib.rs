@@ -134,10 +134,12 @@ mod sweep;
 
 pub mod backend;
 pub mod control;
+pub mod crash;
 pub mod encryption;
 pub mod explain;
 pub mod flow;
 pub mod inspect;
+pub mod instance;
 pub mod lease;
 pub mod metrics;
 pub mod schedule;

@@ -1,4 +1,19 @@
-//! Every metric of the queue, in one table: what is recorded, registered and documented is taken from here.
+//! Metrics: how one is defined, described and registered, and the table of the queue's own.
+//!
+//! A metric is a constant; docs/METRICS.md has all of them, and a test compares the two. Every series is registered at
+//! the start, at 0, for each value of its labels: an alert on a counter that does not exist yet would never fire.
+
+pub mod process;
+mod table;
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use metrics::{Label, SharedString};
+use sqlx::PgPool;
+
+pub(crate) use self::table::*;
+pub use self::table::{METRICS, register, register_enqueuer};
 
 /// What a metric's values mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,100 +41,107 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+/// A counter of things.
+pub const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
     Metric { name, kind: MetricType::Counter, unit: metrics::Unit::Count, labels, help }
 }
 
-const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+/// A gauge of things.
+pub const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
     Metric { name, kind: MetricType::Gauge, unit: metrics::Unit::Count, labels, help }
 }
 
-const fn seconds(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+/// A gauge of seconds: an age, or seconds since 1970.
+pub const fn gauge_seconds(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: MetricType::Gauge, unit: metrics::Unit::Seconds, labels, help }
+}
+
+/// A distribution of seconds.
+pub const fn seconds(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
     Metric { name, kind: MetricType::Histogram, unit: metrics::Unit::Seconds, labels, help }
 }
 
-pub(crate) const JOBS_ENQUEUED: Metric = counter(
-    "queue_jobs_enqueued_total",
-    &["kind"],
-    "Jobs enqueued by this process, before the commit of the caller's transaction.",
-);
-pub(crate) const JOBS_CLAIMED: Metric =
-    counter("queue_jobs_claimed_total", &["queue"], "Jobs claimed by this process.");
-pub(crate) const JOBS_SETTLED: Metric = counter(
-    "queue_jobs_settled_total",
-    &["kind", "outcome"],
-    "Jobs settled by this process: succeeded, discarded, cancelled, retried, snoozed, returned or dead.",
-);
-pub(crate) const RUN_SECONDS: Metric =
-    seconds("queue_job_run_seconds", &["kind"], "How long a run took; a batch counts once.");
-pub(crate) const WAIT_SECONDS: Metric =
-    seconds("queue_job_wait_seconds", &["kind"], "From a job being due to its being claimed.");
-pub(crate) const CLAIM_SECONDS: Metric =
-    seconds("queue_claim_seconds", &[], "How long one claim took, the round trip included.");
-pub(crate) const SETTLE_SECONDS: Metric =
-    seconds("queue_settle_seconds", &[], "How long one batched settle took, the round trip and the commit included.");
-pub(crate) const LEASE_LOST: Metric =
-    counter("queue_lease_lost_total", &["kind"], "Outcomes refused because the job had been taken from this process.");
-pub(crate) const PROCESS_LEASE_LOST: Metric =
-    counter("queue_process_lease_lost_total", &[], "Times this process lost its lease and registered anew.");
-pub(crate) const RESCUED: Metric =
-    counter("queue_rescued_total", &["outcome"], "Jobs taken from dead processes by this one: ready or poison.");
-pub(crate) const PROMOTED: Metric = counter("queue_promoted_total", &[], "Scheduled jobs made ready by this process.");
-pub(crate) const UNBLOCKED: Metric = counter(
-    "queue_unblocked_total",
-    &["outcome"],
-    "Jobs that waited for others and were told of their end by this process: unblocked or cancelled.",
-);
-pub(crate) const DATABASE_ERRORS: Metric = counter(
-    "queue_database_errors_total",
-    &["task"],
-    "Failed statements of the queue's own tasks; each is tried again.",
-);
-pub(crate) const UNREADABLE: Metric = counter(
-    "queue_jobs_unreadable_total",
-    &["kind", "reason"],
-    "Times a job was put off for a process that can read it: newer_version or unknown_key.",
-);
-pub(crate) const IN_HAND: Metric =
-    gauge("queue_jobs_in_hand", &["queue"], "Jobs claimed by this process and not settled yet.");
-pub(crate) const SCHEDULE_TICKS: Metric = counter(
-    "queue_schedule_ticks_total",
-    &["outcome"],
-    "Ticks of schedules by this process: fired, skipped, or missed (a run of missed ticks counts once).",
-);
-pub(crate) const SCHEDULE_LATE_SECONDS: Metric =
-    seconds("queue_schedule_late_seconds", &[], "From a tick being due to its job being enqueued.");
+/// A distribution of how many at once.
+pub const fn sizes(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: MetricType::Histogram, unit: metrics::Unit::Count, labels, help }
+}
 
-/// All of them.
-pub const METRICS: [Metric; 17] = [
-    JOBS_ENQUEUED,
-    JOBS_CLAIMED,
-    JOBS_SETTLED,
-    RUN_SECONDS,
-    WAIT_SECONDS,
-    CLAIM_SECONDS,
-    SETTLE_SECONDS,
-    LEASE_LOST,
-    PROCESS_LEASE_LOST,
-    RESCUED,
-    PROMOTED,
-    UNBLOCKED,
-    DATABASE_ERRORS,
-    UNREADABLE,
-    IN_HAND,
-    SCHEDULE_TICKS,
-    SCHEDULE_LATE_SECONDS,
-];
+/// The label for what is not on the list of those that are known.
+pub const OTHER: &str = "other";
 
-/// Tells the installed recorder the type, unit and help of every metric; call it once, after installing it.
-pub fn describe() {
-    for metric in METRICS {
-        match metric.kind {
-            MetricType::Counter => metrics::describe_counter!(metric.name, metric.unit, metric.help),
-            MetricType::Gauge => metrics::describe_gauge!(metric.name, metric.unit, metric.help),
-            MetricType::Histogram => metrics::describe_histogram!(metric.name, metric.unit, metric.help),
+impl Metric {
+    /// Tells the installed recorder its unit and help, and makes its series at 0: one for each combination of these
+    /// values of its labels, in their order.
+    ///
+    /// # Panics
+    /// When there are not as many lists of values as labels.
+    pub fn register(&self, values: &[&[&str]]) {
+        assert_eq!(values.len(), self.labels.len(), "{}: a list of values for each label", self.name);
+        self.describe();
+        let mut series: Vec<Vec<Label>> = vec![Vec::new()];
+        for (name, values) in self.labels.iter().zip(values) {
+            let with = |labels: &Vec<Label>, value: &str| {
+                let label = Label::new(*name, value.to_owned());
+                labels.iter().cloned().chain([label]).collect::<Vec<_>>()
+            };
+            series = series.iter().flat_map(|labels| values.iter().map(move |value| with(labels, value))).collect();
+        }
+        for labels in series {
+            match self.kind {
+                MetricType::Counter => metrics::counter!(self.name, labels).increment(0),
+                MetricType::Gauge => metrics::gauge!(self.name, labels).increment(0.0),
+                MetricType::Histogram => drop(metrics::histogram!(self.name, labels)),
+            }
         }
     }
+
+    /// Tells the installed recorder its unit and help.
+    pub fn describe(&self) {
+        match self.kind {
+            MetricType::Counter => metrics::describe_counter!(self.name, self.unit, self.help),
+            MetricType::Gauge => metrics::describe_gauge!(self.name, self.unit, self.help),
+            MetricType::Histogram => metrics::describe_histogram!(self.name, self.unit, self.help),
+        }
+    }
+}
+
+/// The kinds that this process may name in a label.
+static KINDS: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+
+/// Says once which kinds of job a label may name; any other one is [`OTHER`] from then on. Whoever says nothing, such
+/// as a test, has them all named.
+pub fn name_only(kinds: impl IntoIterator<Item = &'static str>) {
+    KINDS.get_or_init(|| kinds.into_iter().collect());
+}
+
+/// A kind as a label.
+pub(crate) fn kind_label(kind: &str) -> SharedString {
+    match KINDS.get() {
+        Some(kinds) => SharedString::const_str(kinds.get(kind).copied().unwrap_or(OTHER)),
+        None => SharedString::from_owned(kind.to_owned()),
+    }
+}
+
+/// Connections of the process's pool, by state.
+pub const POOL_CONNECTIONS: Metric =
+    gauge("database_pool_connections", &["state"], "Connections of this process's pool: in_use or idle.");
+/// The size of the process's pool.
+pub const POOL_CONNECTIONS_MAX: Metric =
+    gauge("database_pool_connections_max", &[], "How many connections this process's pool may have.");
+
+/// Makes the series of a process's pool.
+pub fn register_pool() {
+    POOL_CONNECTIONS.register(&[&["in_use", "idle"]]);
+    POOL_CONNECTIONS_MAX.register(&[]);
+}
+
+/// Takes down how much of a pool is in use; for whoever renders a page.
+pub fn measure_pool(pool: &PgPool) {
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    let in_use = pool.size().saturating_sub(idle);
+    metrics::gauge!(POOL_CONNECTIONS.name, "state" => "in_use").set(in_use);
+    metrics::gauge!(POOL_CONNECTIONS.name, "state" => "idle").set(idle);
+    metrics::gauge!(POOL_CONNECTIONS_MAX.name).set(pool.options().get_max_connections());
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod api;
 mod api_flags;
 mod chaos;
+mod dashboards;
 mod doctor;
 mod domain;
 mod history;
@@ -42,7 +43,7 @@ mod log_witness;
 mod operate_cli;
 mod queue;
 mod reconciliation;
-mod supervisor;
+mod supervision;
 mod testkit;
 mod tidy;
 mod up;

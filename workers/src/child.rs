@@ -9,6 +9,8 @@ use queue::backend::{Consumer, ConsumerConfig, QueueBackend, Work};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::supervisor::lifeline::Readiness;
+
 /// How a worker process runs.
 #[derive(Debug)]
 pub struct ChildConfig {
@@ -20,13 +22,15 @@ pub struct ChildConfig {
     pub patience: Duration,
     /// Told the id of the process's lease, once it is registered.
     pub registered: Option<oneshot::Sender<Uuid>>,
+    /// Told then as well: the process is at work.
+    pub readiness: Readiness,
 }
 
 impl ChildConfig {
     /// The usual times: 20 s for running jobs, 5 s for their outcomes.
     pub fn new(consumer: ConsumerConfig) -> ChildConfig {
         let (deadline, patience) = (Duration::from_secs(20), Duration::from_secs(5));
-        ChildConfig { consumer, deadline, patience, registered: None }
+        ChildConfig { consumer, deadline, patience, registered: None, readiness: Readiness::default() }
     }
 }
 
@@ -38,7 +42,7 @@ impl ChildConfig {
 /// # Errors
 /// When a worker cannot go on, which is a defect.
 pub async fn run(config: ChildConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-    let ChildConfig { consumer, deadline, patience, registered } = config;
+    let ChildConfig { consumer, deadline, patience, registered, readiness } = config;
     let consumer = Consumer::start(consumer);
     let mut monitor = Monitor::new()
         .should_restart(|worker, error| {
@@ -56,6 +60,7 @@ pub async fn run(config: ChildConfig, shutdown: impl Future<Output = ()> + Send 
     }
     let announce = async {
         let id = consumer.registered().await;
+        readiness.declare();
         // Whoever asked may have gone; that is no reason to stop.
         let _ = registered.map(|registered| registered.send(id));
         std::future::pending::<()>().await;

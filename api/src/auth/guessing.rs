@@ -4,6 +4,7 @@ use domain::access::throttle::{self, Attempt};
 use ledger::Book;
 use poem::http::{StatusCode, header};
 
+use super::LOGIN_LOCKS;
 use crate::problem::Problem;
 use crate::reply::Refusal;
 use crate::state::Shared;
@@ -33,13 +34,8 @@ pub(crate) async fn failed(state: &Shared, attempt: &Attempt) -> Result<(), Prob
     if attempt.locks_seconds > 0 {
         let Attempt { failures, locks_seconds, name } = attempt;
         tracing::warn!(address = %name, failures, locks_seconds, "wrong passwords have locked an address");
-        metrics::counter!("login_locks_total").increment(1);
+        metrics::counter!(LOGIN_LOCKS.name).increment(1);
     }
     throttle::prune(&mut *state.connection().await?, Book::MAIN).await?;
     Ok(())
-}
-
-/// Says what the metric is, once, for the exporter.
-pub(crate) fn describe_metrics() {
-    metrics::describe_counter!("login_locks_total", "Wrong passwords that locked an address for a while");
 }

@@ -13,6 +13,7 @@ use domain::access::{self, Authenticated, token::Token};
 use domain::{Credential, Principal, UserId};
 use sqlx::PgPool;
 
+use super::CACHE_REQUESTS;
 use super::key_use::KeyUse;
 use super::revocations;
 
@@ -70,7 +71,7 @@ impl Tokens {
         let hash = token.hash();
         let (found, forgotten) = self.read(|remembered| (remembered.get(&hash, Instant::now()), remembered.forgotten));
         let outcome = if found.is_some() { "hit" } else { "miss" };
-        metrics::counter!("cache_requests_total", "cache" => "session", "outcome" => outcome).increment(1);
+        metrics::counter!(CACHE_REQUESTS.name, "cache" => "session", "outcome" => outcome).increment(1);
         if found.is_some() {
             return Ok(found);
         }
@@ -140,14 +141,6 @@ impl Remembered {
         self.young.retain(|_, entry| !is_meant(&entry.principal));
         self.old.retain(|_, entry| !is_meant(&entry.principal));
     }
-}
-
-/// Says what the metric is, once, for the exporter.
-pub(crate) fn describe_metrics() {
-    metrics::describe_counter!(
-        "cache_requests_total",
-        "Look-ups in a cache, by cache and outcome: session is who a token stands for"
-    );
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use poem::Response;
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
+use super::observe::REFUSED;
 use super::rates::{Rate, RateLimit, Rates};
 use crate::problem::Problem;
 
@@ -156,7 +157,7 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 fn problem(TooMany { standing, wait }: TooMany) -> Problem {
-    metrics::counter!("http_requests_refused_total", "why" => "rate").increment(1);
+    metrics::counter!(REFUSED.name, "reason" => "rate").increment(1);
     let seconds = wait.as_secs_f64().ceil().max(1.0);
     let detail = "You have sent more requests than are allowed; Retry-After says when there is room again.";
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);

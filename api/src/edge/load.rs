@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
+use super::observe::{IN_FLIGHT, POOL_WAIT, REFUSED};
 use crate::problem::Problem;
 
 /// The pause between two pulses.
@@ -73,7 +74,7 @@ impl Load {
 }
 
 fn refused(why: &'static str, detail: &'static str) -> Problem {
-    metrics::counter!("http_requests_refused_total", "why" => why).increment(1);
+    metrics::counter!(REFUSED.name, "reason" => why).increment(1);
     Problem::unavailable("overloaded", detail)
 }
 
@@ -82,10 +83,11 @@ async fn pulses(load: Weak<Load>, pool: PgPool, wait_max: Duration) {
     loop {
         let Some(load) = load.upgrade() else { return };
         if load.is_idle() {
+            metrics::gauge!(IN_FLIGHT.name).set(0.0);
             drop(tokio::time::timeout(PAUSE, load.begun.notified()).await);
             continue;
         }
-        metrics::gauge!("http_requests_in_flight").set(load.in_flight.load(Ordering::Relaxed) as f64);
+        metrics::gauge!(IN_FLIGHT.name).set(load.in_flight.load(Ordering::Relaxed) as f64);
         pulse(&load, &pool, wait_max).await;
         drop(load);
         tokio::time::sleep(PAUSE).await;
@@ -104,7 +106,7 @@ async fn pulse(load: &Load, pool: &PgPool, wait_max: Duration) {
         }
     };
     let took = started.elapsed();
-    metrics::histogram!("database_wait_seconds").record(took);
+    metrics::histogram!(POOL_WAIT.name).record(took);
     // A database that is not there says so at once, to each request by itself: then nobody stands in line.
     let is_late = took > wait_max || matches!(ended, Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)));
     load.set_slow(is_late);

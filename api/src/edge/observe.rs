@@ -4,19 +4,42 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::SharedString;
+use metrics::{Label, SharedString};
 use poem::http::{Method, StatusCode};
+use queue::metrics::{self as define, Metric};
+
+use super::Paths;
+
+pub(crate) const REQUESTS: Metric = define::counter(
+    "http_requests_total",
+    &["route", "method", "status"],
+    "HTTP requests answered, by route template, method and status.",
+);
+pub(crate) const DURATION: Metric = define::seconds(
+    "http_request_duration_seconds",
+    &["route", "method"],
+    "Time from a request's header to its answer, by route template and method.",
+);
+pub(crate) const IN_FLIGHT: Metric =
+    define::gauge("http_requests_in_flight", &[], "HTTP requests that are being served.");
+pub(crate) const REFUSED: Metric =
+    define::counter("http_requests_refused_total", &["reason"], "HTTP requests turned away: rate, busy or slow.");
+pub(crate) const POOL_WAIT: Metric =
+    define::seconds("database_pool_wait_seconds", &[], "How long a probe waited for a connection and its answer.");
+
+/// All of them.
+pub(crate) const METRICS: [Metric; 5] = [REQUESTS, DURATION, IN_FLIGHT, REFUSED, POOL_WAIT];
 
 /// Counts a request and its time. `route` is the template, never the path: a label must not grow with the data.
 pub(crate) fn request(route: Arc<str>, method: &Method, status: StatusCode, took: Duration) {
     let route = SharedString::from_shared(route);
     let labels = [
-        metrics::Label::new("route", route),
-        metrics::Label::from_static_parts("method", method_label(method)),
-        metrics::Label::new("status", Cow::Owned(status.as_str().to_owned())),
+        Label::new("route", route),
+        Label::from_static_parts("method", method_label(method)),
+        Label::new("status", Cow::Owned(status.as_str().to_owned())),
     ];
-    metrics::histogram!("http_request_duration_seconds", labels[..2].iter()).record(took);
-    metrics::counter!("http_requests_total", labels.iter()).increment(1);
+    metrics::histogram!(DURATION.name, labels[..2].iter()).record(took);
+    metrics::counter!(REQUESTS.name, labels.iter()).increment(1);
     if status.is_server_error() {
         tracing::warn!(%status, ?took, "a request ended in an error of ours");
     }
@@ -36,21 +59,20 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// Says what the metrics are, once, for the exporter.
-pub(crate) fn describe() {
-    metrics::describe_counter!("http_requests_total", "HTTP requests answered, by route template, method and status");
-    metrics::describe_counter!("http_requests_refused_total", "HTTP requests turned away, by why: rate, busy or slow");
-    metrics::describe_gauge!("http_requests_in_flight", "HTTP requests that are being served");
-    metrics::describe_histogram!(
-        "database_wait_seconds",
-        metrics::Unit::Seconds,
-        "How long a probe waited for a connection and its answer"
-    );
-    metrics::describe_histogram!(
-        "http_request_duration_seconds",
-        metrics::Unit::Seconds,
-        "Time from a request's header to its answer, by route template and method"
-    );
+/// Makes the series at 0: of each operation for each status that it documents, and for an error of ours.
+pub(crate) fn register(paths: &Paths) {
+    METRICS.iter().for_each(Metric::describe);
+    for (route, method, statuses) in paths.operations() {
+        let labels = [Label::new("route", SharedString::from_shared(route)), Label::new("method", method)];
+        drop(metrics::histogram!(DURATION.name, labels.iter()));
+        for status in statuses {
+            let labels = labels.iter().cloned().chain([Label::new("status", status.to_string())]).collect::<Vec<_>>();
+            metrics::counter!(REQUESTS.name, labels).increment(0);
+        }
+    }
+    IN_FLIGHT.register(&[]);
+    REFUSED.register(&[&["rate", "busy", "slow"]]);
+    POOL_WAIT.register(&[]);
 }
 
 #[cfg(test)]

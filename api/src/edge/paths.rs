@@ -33,6 +33,8 @@ struct Method {
     prefers: bool,
     /// Whether it is to go.
     retired: Option<&'static Retired>,
+    /// The statuses that its answers have, as far as they are documented.
+    statuses: BTreeSet<u16>,
 }
 
 impl Method {
@@ -41,8 +43,9 @@ impl Method {
         let scopes = scopes.map(|name| Scope::parse(name).expect("scopes are declared by needs")).collect();
         let retired = operation.operation_id.and_then(retired::find);
         let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
+        let statuses = operation.responses.responses.iter().filter_map(|response| response.status).collect();
         let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
-        Method { query: query.map(|parameter| parameter.name).collect(), scopes, prefers, retired }
+        Method { query: query.map(|parameter| parameter.name).collect(), scopes, prefers, retired, statuses }
     }
 }
 
@@ -84,6 +87,21 @@ impl Paths {
     pub(crate) fn and_get(mut self, path: &str) -> Paths {
         self.entry(path).methods.insert(http::Method::GET.to_string(), Method::default());
         self
+    }
+
+    /// The label, the method and the statuses of every operation, with the error of ours that any of them may have.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (Arc<str>, String, BTreeSet<u16>)> {
+        self.known.values().flat_map(|path| {
+            let operations = path.methods.iter();
+            operations.map(|(name, method)| {
+                let statuses = method
+                    .statuses
+                    .iter()
+                    .copied()
+                    .chain([200, 500].into_iter().filter(|status| *status == 500 || method.statuses.is_empty()));
+                (path.template.clone(), name.clone(), statuses.collect())
+            })
+        })
     }
 
     fn entry(&mut self, template: &str) -> &mut Path {

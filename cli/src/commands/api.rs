@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use workers::supervisor::signals;
 
 use self::protection::ProtectionArgs;
-use crate::config::{DatabaseArgs, ShutdownArgs};
-use crate::telemetry;
+use crate::config::{self, DatabaseArgs, ShutdownArgs};
+use crate::{systemd, telemetry};
 
 /// Where the API listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:4000";
@@ -27,9 +27,9 @@ pub const LISTEN: &str = "127.0.0.1:4000";
 pub struct ApiArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Address that the API listens on.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "API_LISTEN", default_value = LISTEN)]
-    listen: SocketAddr,
+    /// Address that the API listens on. Default: the PORT that a Procfile runner sets, on 127.0.0.1, else 127.0.0.1:4000.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "API_LISTEN")]
+    listen: Option<SocketAddr>,
     /// How many database connections the API may have.
     #[arg(long, value_name = "N", env = "API_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: u32,
@@ -62,12 +62,14 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
     let shutdown = signals::shutdown(move || render.render())?;
     let pool = args.database.pool("api", args.connections)?;
     let replica = args.protection.replica(args.connections)?;
-    let listener = TcpListener::bind(args.listen).await;
-    let listener = listener.with_context(|| format!("--listen (API_LISTEN): listening on {}", args.listen))?;
-    tracing::info!(address = %args.listen, "the api listens");
+    let address = config::listen(args.listen, LISTEN)?;
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("--listen (API_LISTEN): listening on {address}"))?;
+    tracing::info!(address = %listener.local_addr()?, "the api listens");
     let notifier = Notifier::spawn(pool.clone());
     let submitter = Submitter::spawn(pool.clone(), notifier.clone());
     let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits, replica };
+    tokio::spawn(systemd::keep_told(shutdown.clone()));
     let served = api::serve(ApiConfig { listener, state, tls }, shutdown.clone().cancelled_owned());
     tokio::select! {
         served = served => served.context("serving the API")?,

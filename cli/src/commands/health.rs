@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{api, worker};
-use crate::config::seconds;
+use crate::config::{listen, seconds};
 
 /// A role that listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,12 +26,12 @@ enum Role {
 pub struct HealthArgs {
     /// The role. Default: the one that is process 1, as in a container; what is none of them has nothing to be asked.
     role: Option<Role>,
-    /// Address that the API listens on.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "API_LISTEN", default_value = api::LISTEN)]
-    api_listen: SocketAddr,
-    /// Address that the workers' metrics page is served on.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "METRICS_LISTEN", default_value = worker::METRICS_LISTEN)]
-    metrics_listen: SocketAddr,
+    /// Address that the API listens on. Default: as the role takes it.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "API_LISTEN")]
+    api_listen: Option<SocketAddr>,
+    /// Address that the workers' metrics page is served on. Default: as the role takes it.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
     /// The API's certificate, if it speaks TLS: then only whether it accepts connections is asked.
     #[arg(long, value_name = "FILE", env = "API_TLS_CERT")]
     tls_cert: Option<std::path::PathBuf>,
@@ -47,8 +47,8 @@ pub struct HealthArgs {
 pub async fn run(args: HealthArgs) -> Result<ExitCode> {
     let Some(role) = args.role.or_else(first_process) else { return Ok(ExitCode::SUCCESS) };
     let (address, path) = match role {
-        Role::Api => (args.api_listen, "/readyz"),
-        Role::Worker => (args.metrics_listen, "/livez"),
+        Role::Api => (listen(args.api_listen, api::LISTEN)?, "/readyz"),
+        Role::Worker => (listen(args.metrics_listen, worker::METRICS_LISTEN)?, "/livez"),
     };
     let address = reachable(address);
     let is_tls = role == Role::Api && args.tls_cert.is_some();

@@ -8,8 +8,10 @@ use clap::Args;
 use jobs::State;
 use queue::backend::ConsumerConfig;
 use workers::child::{self, ChildConfig};
+use workers::supervisor::lifeline::{Answers, Readiness};
 use workers::supervisor::signals;
 
+use super::worker::queues::Queues;
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::{keys, telemetry};
 
@@ -27,9 +29,12 @@ pub struct WorkerChildArgs {
     /// Which slot of its supervisor this process fills.
     #[arg(long, value_name = "N")]
     slot: u16,
-    /// How many jobs of each queue run at once.
+    /// How many jobs of each queue run at once; of all queues together if these have weights.
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8)]
     concurrency: u16,
+    /// The queues to serve, with their weights; all if there are none.
+    #[arg(long, value_name = "NAME[:WEIGHT],…", env = "WORKER_QUEUES", default_value = "")]
+    queues: Queues,
     /// File with the keys that sign the ledger's checkpoints.
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: PathBuf,
@@ -38,8 +43,8 @@ pub struct WorkerChildArgs {
 }
 
 /// How many connections to the database a worker process opens at most.
-pub(crate) fn connections_max(concurrency: u16) -> u32 {
-    u32::from(concurrency) * jobs::QUEUES.len() as u32 + CONNECTIONS_BESIDE_JOBS
+pub(crate) fn connections_max(queues: &Queues, concurrency: u16) -> u32 {
+    queues.runs_max(concurrency) + CONNECTIONS_BESIDE_JOBS
 }
 
 /// Runs jobs until it is asked to stop or its supervisor is gone; then drains.
@@ -48,18 +53,22 @@ pub(crate) fn connections_max(concurrency: u16) -> u32 {
 /// When the database's address is wrong, or the process cannot register.
 pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
-    let shutdown = signals::shutdown(move || metrics.render())?;
-    let pool = args.database.pool("worker", connections_max(args.concurrency))?;
+    let readiness = Readiness::default();
+    let answers = Answers { metrics: Box::new(move || metrics.render()), readiness: readiness.clone() };
+    let shutdown = signals::shutdown_and_answer(answers)?;
+    let pool = args.database.pool("worker", connections_max(&args.queues, args.concurrency))?;
     keys::read(&args.signing_key_file)?;
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
     let registry = jobs::registry(State::new(signing_keys));
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
+    let consumer = args.queues.apply(consumer);
     let time = args.shutdown.timeout();
     let config = ChildConfig {
         deadline: time.mul_f64(JOBS_SHARE),
         patience: time.mul_f64(1.0 - JOBS_SHARE),
+        readiness,
         ..ChildConfig::new(consumer)
     };
     tracing::info!(slot = args.slot, "running jobs");

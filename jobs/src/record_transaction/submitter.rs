@@ -17,6 +17,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::RecordTransaction;
+use crate::metrics::GROUP_SIZE;
 use crate::submitted::{Repeatable, Submitted};
 
 /// Transactions, or legs of those with many, that share a commit at most: enough that its cost is spread thin, few enough that nobody waits long.
@@ -95,7 +96,7 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
                 Err(_) => break,
             }
         }
-        metrics::histogram!("transactions_group_size").record(f64::from(u32::try_from(group.size).unwrap_or(u32::MAX)));
+        metrics::histogram!(GROUP_SIZE.name).record(f64::from(u32::try_from(group.size).unwrap_or(u32::MAX)));
         let (pool, notifier) = (pool.clone(), notifier.clone());
         tokio::spawn(async move {
             group.write(&pool, &notifier).await;

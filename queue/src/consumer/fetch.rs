@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::lane::{Room, Source};
 use crate::lease::{Generation, take_back_since};
 use crate::link::Link;
-use crate::metrics::{CLAIM_SECONDS, IN_HAND, JOBS_CLAIMED};
+use crate::metrics::{CLAIM_SECONDS, CLAIM_SIZE, JOBS_CLAIMED};
 use crate::registry::Kind;
 use crate::settle::{DeadReason, Settlement, Verdict};
 
@@ -152,6 +152,7 @@ impl Fetcher {
         let wanted_in_all: usize = wanted.iter().map(|one| one.jobs).sum();
         self.small_claim = (claimed.len() < wanted_in_all / 4).then_some(began);
         metrics::histogram!(CLAIM_SECONDS.name).record(took);
+        metrics::histogram!(CLAIM_SIZE.name).record(claimed.len() as f64);
         for ((lane, wanted), is_whole) in asked.iter().zip(&wanted).zip(is_whole) {
             let of_lane = || claimed.iter().filter(|job| job.queue == wanted.queue);
             self.cursors[*lane].claimed(of_lane(), is_whole.then_some((ended, took)));
@@ -215,9 +216,7 @@ impl Fetcher {
             metrics::counter!(JOBS_CLAIMED.name, "queue" => queue).increment(jobs.len() as u64);
             self.sort_out(generation, index, jobs);
         }
-        for lane in &shared.lanes {
-            metrics::gauge!(IN_HAND.name, "queue" => lane.queue.clone()).set(lane.in_hand() as f64);
-        }
+        shared.measure();
     }
 
     /// Puts what is to be run in the lane, and settles the rest.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::Shared;
 use crate::link::Link;
-use crate::metrics::{JOBS_SETTLED, LEASE_LOST, SETTLE_SECONDS};
+use crate::metrics::{JOBS_SETTLED, LEASE_LOST, OTHER, SETTLE_SECONDS, SETTLE_SIZE};
 use crate::run::Report;
 use crate::settle::{Holding, Settlement, Verdict, settle};
 
@@ -36,7 +36,7 @@ impl Outcome {
 
     /// Of jobs that were not run.
     pub(crate) fn unrun(lane: usize, open: Vec<Settlement>) -> Outcome {
-        Outcome { lane, kind: "", report: Report { open, ..Report::default() } }
+        Outcome { lane, kind: OTHER, report: Report { open, ..Report::default() } }
     }
 }
 
@@ -162,6 +162,7 @@ impl Flusher {
                 continue;
             };
             metrics::histogram!(SETTLE_SECONDS.name).record(began.elapsed());
+            metrics::histogram!(SETTLE_SIZE.name).record(self.settlements.len() as f64);
             self.flushed = Some(Instant::now());
             self.tell(settled.has_freed, settled.has_dependants);
             self.settled(&by_id, settled.lost, is_repeated);

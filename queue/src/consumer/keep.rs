@@ -95,6 +95,7 @@ impl Shared {
 
     /// Acts on what a heartbeat heard; returns what somebody wants ended.
     fn hear(&self, news: News) -> Vec<Wish> {
+        self.measure();
         let wishes = news.wishes();
         self.executor.cancellations.hear(&wishes);
         *self.paused_kinds.write().expect("nothing panics while it is held") =

@@ -24,7 +24,8 @@ fn json(output: &Output) -> Value {
 }
 
 fn codes(report: &Value) -> Vec<String> {
-    let name = |finding: &Value| format!("{}.{}", finding["check"].as_str().unwrap(), finding["code"].as_str().unwrap());
+    let name =
+        |finding: &Value| format!("{}.{}", finding["check"].as_str().unwrap(), finding["code"].as_str().unwrap());
     report["findings"].as_array().unwrap().iter().map(name).collect()
 }
 
@@ -89,7 +90,8 @@ fn only_what_resembles_ours_is_misspelt() {
     };
     let wrong = ["DATABSE_URL", "API_LISTN", "LEDGER_SIGNING_KEY_FIEL", "BITNEXUS_DRI", "SHUTDOWN_TIMEOUTS"];
     assert_eq!(named(&wrong), wrong);
-    let others = ["PATH", "HOME", "PS", "DATABASE_URL", "API_KEY", "DATABASE_PASSWORD", "BITNEXUS_PG_BIN", "RUST_LOG", "PORT"];
+    let others =
+        ["PATH", "HOME", "PS", "DATABASE_URL", "API_KEY", "DATABASE_PASSWORD", "BITNEXUS_PG_BIN", "RUST_LOG", "PORT"];
     assert!(named(&others).is_empty());
 }
 

@@ -10,8 +10,12 @@ use super::kit::{Patient, codes, severity};
 async fn the_snapshot_is_what_the_migrations_make() {
     let database = Database::create().await;
     let mut conn = database.pool(1).await.acquire().await.unwrap();
-    let lines: Vec<String> =
-        describe(&mut conn).await.unwrap().iter().map(|(object, definition)| format!("{object}: {definition}")).collect();
+    let lines: Vec<String> = describe(&mut conn)
+        .await
+        .unwrap()
+        .iter()
+        .map(|(object, definition)| format!("{object}: {definition}"))
+        .collect();
     assert!(lines.len() > 500, "{}", lines.len());
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../../cli/src/commands/doctor");
@@ -56,7 +60,10 @@ async fn what_was_changed_by_hand_is_told() {
         ("alter table app.event alter column topic drop not null", "schema.different"),
         ("alter table ledger.entry disable trigger append_only", "schema.trigger_disabled"),
         ("alter table queue.job drop constraint job_running_has_owner", "schema.missing"),
-        ("create or replace function ledger.refuse_change() returns trigger language plpgsql as 'begin return new; end'", "schema.different"),
+        (
+            "create or replace function ledger.refuse_change() returns trigger language plpgsql as 'begin return new; end'",
+            "schema.different",
+        ),
         ("update pg_index set indisvalid = false where indexrelid = 'queue.job_due'::regclass", "schema.index_invalid"),
         ("create index mine on app.event (topic)", "schema.more"),
         ("drop table app.event cascade", "schema.missing"),

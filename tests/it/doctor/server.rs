@@ -92,8 +92,7 @@ async fn settings_of_the_server_are_seen() {
     let report = cli::commands::doctor::examine(&subject(&cluster.url("postgres"), &folder)).await;
     let found: Vec<&str> =
         report.findings.iter().filter(|finding| finding.check == "settings").map(|finding| finding.code).collect();
-    let expected =
-        ["full_page_writes_off", "autovacuum_off", "track_counts_off", "wal_level", "shared_buffers"];
+    let expected = ["full_page_writes_off", "autovacuum_off", "track_counts_off", "wal_level", "shared_buffers"];
     assert_eq!(found, expected);
     let restart = report.findings.iter().find(|finding| finding.code == "wal_level").unwrap();
     assert!(restart.todo.contains("restart"), "{}", restart.todo);

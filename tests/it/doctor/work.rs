@@ -40,7 +40,10 @@ async fn what_is_paused_or_dead_is_told() {
         (paused.to_owned(), "queues.queue_paused"),
         // Whoever is paused is not late as well.
         (format!("{paused}; {}", ready("ledger.reconcile", 60)), "queues.queue_paused"),
-        ("insert into queue.kind_pause values (0, 'ledger.reconcile', now(), 'cli:ada')".to_owned(), "queues.kind_paused"),
+        (
+            "insert into queue.kind_pause values (0, 'ledger.reconcile', now(), 'cli:ada')".to_owned(),
+            "queues.kind_paused",
+        ),
         (dead.to_owned(), "queues.dead"),
     ] {
         let mut patient = Patient::healthy().await;

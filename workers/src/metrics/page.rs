@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use poem::endpoint::make;
-use poem::listener::{Listener, TcpAcceptor, TcpListener};
+use poem::listener::{Acceptor, Listener, TcpAcceptor, TcpListener};
 use poem::{EndpointExt, Request, Response, Route, Server, get};
 use tokio_util::sync::CancellationToken;
 
@@ -46,25 +46,34 @@ impl Sources {
     }
 }
 
+/// A port that is bound and not served yet.
+pub struct Bound {
+    acceptor: TcpAcceptor,
+    /// Where it is: with the port that the system chose, if that was asked for.
+    pub address: SocketAddr,
+}
+
 /// Binds the port, so that a port in use is told before anything is started.
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpAcceptor> {
-    TcpListener::bind(address).into_acceptor().await
+pub async fn bind(address: SocketAddr) -> io::Result<Bound> {
+    let acceptor = TcpListener::bind(address).into_acceptor().await?;
+    let address = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied()).unwrap_or(address);
+    Ok(Bound { acceptor, address })
 }
 
 /// Serves `/metrics`, and `/livez` for whoever watches the supervisor, until `shutdown`.
 ///
 /// # Errors
 /// When the port fails.
-pub async fn serve(acceptor: TcpAcceptor, sources: Sources, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(bound: Bound, sources: Sources, shutdown: CancellationToken) -> io::Result<()> {
     let page = make(move |_: Request| -> BoxFuture<'static, poem::Result<Response>> {
         let sources = sources.clone();
         Box::pin(async move { Ok(Response::builder().content_type(CONTENT_TYPE).body(sources.render().await)) })
     });
     let live = make(|_: Request| async { Ok::<_, poem::Error>("ok\n") });
     let routes = Route::new().at("/metrics", get(page)).at("/livez", get(live)).boxed();
-    let server = Server::new_with_acceptor(acceptor);
+    let server = Server::new_with_acceptor(bound.acceptor);
     server.run_with_graceful_shutdown(routes, shutdown.cancelled(), Some(DRAIN)).await
 }

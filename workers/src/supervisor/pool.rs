@@ -1,24 +1,31 @@
 //! The worker role: a supervisor over equal worker processes, one to a slot, behind one metrics page.
+//!
+//! An operator can have one process more or less, and a new process in the place of each ([`Order`]).
+
+mod roll;
+mod slots;
+mod watch;
 
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use futures::future::{BoxFuture, join_all};
-use poem::listener::TcpAcceptor;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::roll::Rolling;
+use self::slots::Slots;
 use super::policy::Policy;
-use super::report::{Event, Exit};
-use super::{ChildSpec, Kept, Supervisor};
-use crate::metrics::page::{self, Sources};
+use super::report::Exit;
+use super::signals::Order;
+use super::systemd::Systemd;
+use super::{Care, Supervisor, measures};
+use crate::metrics::page::{self, Bound, Sources};
 
-/// How long giving back the jobs of the last processes may take once all have ended.
-const LAST_CRASHES: Duration = Duration::from_secs(1);
+/// How many processes a pool may have.
+pub const PROCESSES_MAX: u16 = 256;
 
 /// What a pool runs and how.
 pub struct Config {
@@ -30,6 +37,10 @@ pub struct Config {
     pub grace: Duration,
     /// When dead processes are started again.
     pub policy: Policy,
+    /// What is looked after in a process.
+    pub care: Care,
+    /// What operators ask for while it runs.
+    pub orders: UnboundedReceiver<Order>,
     /// Renders the metrics of the supervisor itself.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Called when a process died unasked or had to be killed, so that its jobs are given back at once.
@@ -49,79 +60,91 @@ pub enum Ended {
 ///
 /// # Errors
 /// When the metrics page cannot be served.
-pub async fn run(config: Config, acceptor: TcpAcceptor, shutdown: CancellationToken) -> Result<Ended> {
-    describe();
+pub async fn run(config: Config, bound: Bound, shutdown: CancellationToken) -> Result<Ended> {
+    measures::describe();
     let (supervisor, events) = Supervisor::new(config.policy);
-    let slots: Vec<_> =
-        (1..=config.processes).map(|slot| start(&supervisor, slot, &config.command, config.grace)).collect();
-    let slots = Arc::new(slots);
+    let slots = Slots::new(config.command, config.grace, config.care);
+    (0..config.processes).for_each(|_| slots.add(&supervisor));
     let lines = {
-        let slots = Arc::clone(&slots);
-        move || slots.iter().filter_map(|(slot, kept)| Some((slot.clone(), kept.line()?))).collect()
+        let slots = slots.clone();
+        move || slots.lines()
     };
     let sources = Sources { own: config.metrics, lines: Arc::new(lines) };
     let served = CancellationToken::new();
-    let page = tokio::spawn(page::serve(acceptor, sources, served.clone()));
-    let watched = tokio::spawn(watch(events, config.on_crash));
+    let page = tokio::spawn(page::serve(bound, sources, served.clone()));
+    let watched = tokio::spawn(watch::watch(events, config.on_crash));
+    let mut pool = Pool { supervisor, slots, rolling: Rolling::default(), systemd: Systemd::from_env() };
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ended::Stopped,
-        () = supervisor.given_up() => Ended::GivenUp,
+        () = pool.obey(config.orders) => Ended::GivenUp,
     };
-    join_all(slots.iter().map(|(_, kept)| kept.stop())).await;
-    drop(supervisor);
+    if let Some(systemd) = &pool.systemd {
+        systemd.stopping();
+    }
+    pool.slots.stop().await;
+    drop(pool);
     watched.await?;
     served.cancel();
     page.await??;
     Ok(ended)
 }
 
-/// Starts the process of one slot.
-fn start(
-    supervisor: &Supervisor,
-    slot: u16,
-    command: &Arc<dyn Fn(u16) -> Command + Send + Sync>,
-    grace: Duration,
-) -> (String, Kept) {
-    let command = Arc::clone(command);
-    let spec = ChildSpec { grace, ..ChildSpec::new(format!("worker.{slot}"), move || command(slot)) };
-    (slot.to_string(), supervisor.keep(spec))
+struct Pool {
+    supervisor: Supervisor,
+    slots: Slots,
+    rolling: Rolling,
+    systemd: Option<Systemd>,
 }
 
-/// Counts what happens to the processes, and has the jobs of a dead one given back.
-async fn watch(mut events: UnboundedReceiver<Event>, on_crash: impl Fn(Exit) -> BoxFuture<'static, ()>) {
-    let mut crashes = JoinSet::new();
-    while let Some(event) = events.recv().await {
-        match event {
-            Event::Started { name, pid } => {
-                tracing::info!(slot = name, pid, "child started");
-                metrics::counter!("worker_starts_total", "worker" => slot(&name)).increment(1);
-                metrics::gauge!("worker_processes").increment(1);
+impl Pool {
+    /// Does what operators ask for, and tells systemd how things stand, until the supervisor gives up.
+    async fn obey(&mut self, mut orders: UnboundedReceiver<Order>) {
+        loop {
+            let gap = self.systemd.as_ref().map(Systemd::gap);
+            tokio::select! {
+                () = self.supervisor.given_up() => return,
+                Some(order) = orders.recv() => self.carry_out(order),
+                () = self.rolling.ended() => self.rolled(),
+                () = after(gap) => self.tell(),
             }
-            Event::Ended(exit) => {
-                metrics::gauge!("worker_processes").decrement(1);
-                if !exit.asked {
-                    metrics::counter!("worker_crashes_total", "worker" => slot(&exit.name)).increment(1);
-                }
-                if !exit.asked || !exit.status.success() {
-                    // On a task of its own: a database that is away must not hide what happens next.
-                    crashes.spawn(on_crash(exit));
-                }
-            }
-            Event::GivenUp { .. } => {}
         }
     }
-    if timeout(LAST_CRASHES, crashes.join_all()).await.is_err() {
-        tracing::warn!("the jobs of processes that were killed come back when their leases run out");
+
+    fn carry_out(&mut self, order: Order) {
+        tracing::info!(?order, processes = self.slots.len(), "an operator asks for a change");
+        match order {
+            Order::More if self.slots.len() < usize::from(PROCESSES_MAX) => self.slots.add(&self.supervisor),
+            Order::More => tracing::warn!(PROCESSES_MAX, "there are as many processes as there may be"),
+            Order::Less if self.slots.len() > 1 => self.slots.remove(),
+            Order::Less => tracing::warn!("the last process stays"),
+            Order::Roll => {
+                if self.rolling.begin(&self.slots)
+                    && let Some(systemd) = &self.systemd
+                {
+                    systemd.reloading();
+                }
+            }
+        }
+    }
+
+    fn rolled(&mut self) {
+        let goes_on = self.rolling.again(&self.slots);
+        if let Some(systemd) = self.systemd.as_ref().filter(|_| !goes_on) {
+            systemd.reloaded();
+        }
+    }
+
+    fn tell(&mut self) {
+        if let Some(systemd) = &mut self.systemd {
+            systemd.tell(self.slots.health());
+        }
     }
 }
 
-/// The slot in a child's name, as the label of its metrics has it.
-fn slot(name: &str) -> String {
-    name.trim_start_matches("worker.").to_owned()
-}
-
-fn describe() {
-    metrics::describe_counter!("worker_starts_total", "Starts of worker processes, by slot.");
-    metrics::describe_counter!("worker_crashes_total", "Worker processes that died unasked, by slot.");
-    metrics::describe_gauge!("worker_processes", "Worker processes that run now.");
+/// Resolves after this long; never without a time.
+async fn after(gap: Option<Duration>) {
+    match gap {
+        Some(gap) => tokio::time::sleep(gap).await,
+        None => std::future::pending().await,
+    }
 }

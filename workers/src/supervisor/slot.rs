@@ -1,100 +1,208 @@
-//! The life of one slot: start, wait, report, back off, start again.
+//! The life of one slot: start, look after, report, back off, start again; and put a successor in a child's place.
 
-use std::io;
-use std::process::Stdio;
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::lifeline::{self, Line};
+use super::lifeline::Line;
 use super::policy::{Policy, Streak, Verdict, Window};
-use super::report::{Event, Exit};
-use super::spawn::die_with_parent;
-use super::spec::ChildSpec;
+use super::process::{Happened, Process};
+use super::report::{Cause, Event, Reason};
+use super::spec::{Care, ChildSpec};
+use super::vitals::Sign;
+
+/// Why a successor did not take the place of what runs.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReplaced {
+    /// Its program did not start.
+    #[error("the new process did not start: {0}")]
+    NotStarted(#[from] std::io::Error),
+    /// It ended before it was at work.
+    #[error("the new process ended before it was at work, with {0}")]
+    Ended(ExitStatus),
+    /// It was not at work in time.
+    #[error("the new process was not at work within {0:?}")]
+    Late(Duration),
+    /// The slot is being stopped.
+    #[error("the slot is being stopped")]
+    Stopped,
+}
+
+/// What is told once an old process is gone, or its successor given up.
+pub(super) type Replaced = oneshot::Sender<Result<(), NotReplaced>>;
+
+/// The process that fills a slot now.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// Its process id.
+    pub pid: u32,
+    /// The line to it, if it has one.
+    pub line: Option<Arc<Line>>,
+    /// Whether it is at work.
+    pub is_ready: bool,
+}
 
 /// One child and what decides over it.
 pub(super) struct Slot {
-    pub(super) spec: ChildSpec,
+    pub(super) spec: Arc<ChildSpec>,
     pub(super) policy: Policy,
     pub(super) window: Arc<Mutex<Window>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) stop: CancellationToken,
     pub(super) given_up: CancellationToken,
-    pub(super) line: watch::Sender<Option<Arc<Line>>>,
+    pub(super) orders: mpsc::Receiver<Replaced>,
+    pub(super) current: watch::Sender<Option<Current>>,
+    /// Processes whose places have been taken, while they end.
+    pub(super) leaving: JoinSet<()>,
+    /// How often in a row memory was the reason for a successor.
+    pub(super) recycled: Streak,
+}
+
+/// What happens next to a process that is attended.
+enum Next {
+    Happened(Happened),
+    Stop,
+    Replace(Replaced),
 }
 
 impl Slot {
     /// Runs until the child is stopped or given up.
-    pub(super) async fn keep(self) {
+    pub(super) async fn keep(mut self) {
         let mut streak = Streak::default();
         while !self.stop.is_cancelled() {
-            let started = Instant::now();
+            let mut started = Instant::now();
             match self.start() {
-                Ok(child) => self.attend(child, started).await,
+                Ok(process) => started = self.attend(process).await,
                 Err(error) => tracing::error!(slot = self.spec.name, %error, "child did not start"),
             }
+            self.current.send_replace(None);
             if self.stop.is_cancelled() {
-                return;
+                break;
             }
-            match self.verdict(&mut streak, started) {
-                Verdict::Restart(wait) => self.stop.run_until_cancelled(sleep(wait)).await,
-                Verdict::GiveUp => return self.give_up(),
+            let Verdict::Restart(wait) = self.verdict(&mut streak, started) else {
+                self.give_up();
+                break;
             };
+            self.stop.run_until_cancelled(sleep(wait)).await;
+        }
+        while self.leaving.join_next().await.is_some() {}
+    }
+
+    fn start(&self) -> std::io::Result<Process> {
+        let process = Process::start(&self.spec)?;
+        self.tell(Event::Started { name: self.spec.name.clone(), pid: process.pid });
+        Ok(process)
+    }
+
+    /// Looks after the child, and its successors, until there is none; says when the last one was started.
+    async fn attend(&mut self, mut process: Process) -> Instant {
+        loop {
+            self.show(&process);
+            let next = tokio::select! {
+                happened = process.happens() => Next::Happened(happened),
+                () = self.stop.cancelled() => Next::Stop,
+                Some(order) = self.orders.recv() => Next::Replace(order),
+            };
+            let started = process.started;
+            let exit = match next {
+                Next::Happened(Happened::Sign(Sign::Ready)) => {
+                    self.tell(Event::Ready { name: self.spec.name.clone(), pid: process.pid });
+                    continue;
+                }
+                Next::Happened(Happened::Sign(Sign::TooLarge(rss))) => {
+                    process = self.recycle(process, rss).await;
+                    continue;
+                }
+                Next::Replace(order) => {
+                    process = self.replace(process, Reason::Rolling, order).await;
+                    continue;
+                }
+                Next::Happened(Happened::Ended(status)) => process.exit(status, Cause::Died).await,
+                Next::Happened(Happened::Sign(Sign::Silent)) => process.abort().await,
+                Next::Stop => process.end().await,
+            };
+            self.tell(Event::Ended(exit));
+            return started;
         }
     }
 
-    /// Forks the child; on the main thread, as the supervisor's docs demand.
-    fn start(&self) -> io::Result<Child> {
-        let mut command = (self.spec.command)();
-        die_with_parent(&mut command, self.spec.orphan_signal, self.spec.session);
-        command.env_remove(lifeline::VARIABLE).stdin(Stdio::null());
-        if self.spec.lifeline {
-            let (line, theirs) = Line::new()?;
-            command.env(lifeline::VARIABLE, "1").stdin(theirs);
-            self.line.send_replace(Some(Arc::new(line)));
-        }
-        // The command holds the child's end of the line, and has to be dropped for the end of the child to show.
-        Command::from(command).spawn()
+    fn show(&self, process: &Process) {
+        let current = Current { pid: process.pid, line: process.line.clone(), is_ready: process.vitals.is_ready };
+        self.current.send_replace(Some(current));
     }
 
-    /// Waits until the child has ended, and has it end when the slot is stopped.
-    async fn attend(&self, mut child: Child, started: Instant) {
-        let pid = child.id().expect("a child that was not waited for has an id");
-        self.tell(Event::Started { name: self.spec.name.clone(), pid });
-        let status = match self.stop.run_until_cancelled(child.wait()).await {
-            Some(status) => status,
-            None => self.end(&mut child).await,
+    /// Replaces a process that has too much memory; where each of them has that soon, ever more seldom.
+    async fn recycle(&mut self, process: Process, rss: u64) -> Process {
+        let (slot, pid) = (self.spec.name.as_str(), process.pid);
+        tracing::warn!(slot, pid, rss_bytes = rss, "child has more memory than it may and is replaced");
+        let wait = match self.recycled.died(&self.policy, process.started.elapsed()) {
+            Verdict::Restart(wait) => wait,
+            Verdict::GiveUp => self.policy.backoff_cap,
         };
-        self.line.send_replace(None);
-        let status = status.expect("waiting for a child of our own works");
-        let asked = self.stop.is_cancelled();
-        let exit = Exit { name: self.spec.name.clone(), pid, status, uptime: started.elapsed(), asked };
-        exit.log();
-        self.tell(Event::Ended(exit));
+        let (order, replaced) = oneshot::channel();
+        // Nobody waits for the old one to be gone.
+        drop(replaced);
+        let mut process = self.replace(process, Reason::Memory, order).await;
+        process.vitals.memory_from = tokio::time::Instant::now() + wait;
+        process
     }
 
-    /// Asks the child to end, and kills it with its group when its grace is over.
-    async fn end(&self, child: &mut Child) -> io::Result<std::process::ExitStatus> {
-        self.signal(child, self.spec.stop_signal, kill_process);
-        if let Ok(status) = timeout(self.spec.grace, child.wait()).await {
-            return status;
+    /// Starts a successor, and has the process end once that is at work. Returns who fills the slot then.
+    async fn replace(&mut self, mut old: Process, reason: Reason, order: Replaced) -> Process {
+        let mut new = match self.start() {
+            Ok(new) => new,
+            Err(error) => {
+                tell(order, Err(NotReplaced::NotStarted(error)));
+                return old;
+            }
+        };
+        let ready_timeout = self.spec.care.as_ref().map_or(Care::default().ready_timeout, |care| care.ready_timeout);
+        let refusal = tokio::select! {
+            refusal = succeed(&mut new, ready_timeout) => refusal,
+            status = old.wait() => {
+                let exit = old.exit(status, Cause::Died).await;
+                self.tell(Event::Ended(exit));
+                tell(order, Ok(()));
+                return new;
+            }
+            () = self.stop.cancelled() => Some(NotReplaced::Stopped),
+        };
+        match refusal {
+            None => {
+                self.tell(Event::Ready { name: self.spec.name.clone(), pid: new.pid });
+                self.tell(Event::Replaced { name: self.spec.name.clone(), reason });
+                self.retire(old, Some(order));
+                new
+            }
+            Some(NotReplaced::Ended(status)) => {
+                let exit = new.exit(status, Cause::Died).await;
+                self.tell(Event::Ended(exit));
+                tell(order, Err(NotReplaced::Ended(status)));
+                old
+            }
+            Some(refusal) => {
+                self.retire(new, None);
+                tell(order, Err(refusal));
+                old
+            }
         }
-        tracing::warn!(slot = self.spec.name, grace = ?self.spec.grace, "child did not stop in time and is killed");
-        self.signal(child, Signal::KILL, kill_process_group);
-        child.wait().await
     }
 
-    /// Sends a signal to a child that has not been waited for, so that its id cannot mean another process.
-    fn signal(&self, child: &Child, signal: Signal, send: fn(Pid, Signal) -> rustix::io::Result<()>) {
-        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        if let Some(Err(error)) = pid.map(|pid| send(pid, signal)) {
-            tracing::warn!(slot = self.spec.name, %error, "signalling a child failed");
-        }
+    /// Has a process end while another fills its slot.
+    fn retire(&mut self, process: Process, order: Option<Replaced>) {
+        let events = self.events.clone();
+        self.leaving.spawn(async move {
+            let exit = process.end().await;
+            let _ = events.send(Event::Ended(exit));
+            order.into_iter().for_each(|order| tell(order, Ok(())));
+        });
+        // Those that have gone leave nothing behind.
+        while self.leaving.try_join_next().is_some() {}
     }
 
     /// What follows the child's death, from its own record and from that of all children.
@@ -115,4 +223,18 @@ impl Slot {
     fn tell(&self, event: Event) {
         let _ = self.events.send(event);
     }
+}
+
+/// Waits until the process is at work; why not, if it does not come to that.
+async fn succeed(process: &mut Process, patience: Duration) -> Option<NotReplaced> {
+    match timeout(patience, process.happens()).await {
+        Ok(Happened::Sign(Sign::Ready)) => None,
+        Ok(Happened::Ended(status)) => Some(NotReplaced::Ended(status)),
+        Ok(Happened::Sign(_)) | Err(_) => Some(NotReplaced::Late(patience)),
+    }
+}
+
+/// Whoever gave the order may have gone.
+fn tell(order: Replaced, result: Result<(), NotReplaced>) {
+    let _ = order.send(result);
 }

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::report::{Seen, Severity};
 use crate::commands;
+use crate::commands::worker::queues::Queues;
 use crate::commands::worker_child::connections_max;
 
 /// A server that is so full is about to refuse somebody.
@@ -64,7 +65,8 @@ pub(super) async fn check(conn: &mut PgConnection) -> Result<Seen> {
 fn wanted(workers_alive: i64) -> Option<(i64, i64)> {
     let (api, worker) = (commands::read_environment("api").ok()?, commands::read_environment("worker").ok()?);
     let processes = i64::from(*worker.get_one::<u16>("processes")?);
-    let each = i64::from(connections_max(*worker.get_one::<u16>("concurrency")?));
+    let (queues, concurrency) = (worker.get_one::<Queues>("queues")?, *worker.get_one::<u16>("concurrency")?);
+    let each = i64::from(connections_max(queues, concurrency));
     // The supervisor has one of its own.
     Some((i64::from(*api.get_one::<u32>("connections")?), processes.max(workers_alive) * each + 1))
 }

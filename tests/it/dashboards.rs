@@ -1,0 +1,10 @@
+//! What operators watch: the dashboards, the rules and the runbooks are whole, and work with a real Prometheus.
+
+mod expr;
+mod generate;
+mod lint;
+mod outside;
+mod promtool;
+mod rules;
+mod schema;
+mod source;
