@@ -24,7 +24,7 @@ mod hashing;
 mod idempotency;
 mod job_waiters;
 mod json;
-mod metrics;
+pub mod metrics;
 mod page;
 mod precondition;
 mod prefer;

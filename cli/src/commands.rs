@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod ledger;
 pub mod migrate;
 pub mod openapi;
+pub mod prometheus_config;
 pub mod queues;
 pub mod schedules;
 pub mod up;
@@ -53,6 +54,7 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApiArgs),
+    PrometheusConfig(prometheus_config::PrometheusConfigArgs),
     Jobs(jobs::JobsArgs),
     Queues(queues::QueuesArgs),
     Schedules(schedules::SchedulesArgs),
@@ -108,6 +110,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Import(args) => multi_threaded()?.block_on(import::run(args)),
         Command::Ledger(args) => single_threaded()?.block_on(ledger::run(args)),
         Command::OpenApi(args) => openapi::run(args),
+        Command::PrometheusConfig(args) => prometheus_config::run(args),
         Command::Jobs(args) => single_threaded()?.block_on(jobs::run(args)),
         Command::Queues(args) => single_threaded()?.block_on(queues::run(args)),
         Command::Schedules(args) => single_threaded()?.block_on(schedules::run(args)),

@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod config;
+pub mod discovery;
 pub mod folder;
 pub mod keys;
 pub mod migrations;

@@ -88,7 +88,6 @@ pub fn start_metrics() -> Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?
         .install_recorder()
         .context("installing the metrics recorder")?;
-    queue::metrics::describe();
     let handle = recorder.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(UPKEEP);

@@ -2,3 +2,5 @@
 
 pub mod merge;
 pub mod page;
+mod totals;
+mod usage;

@@ -17,6 +17,7 @@ use workers::supervisor::signals;
 
 use self::protection::ProtectionArgs;
 use crate::config::{self, DatabaseArgs, ShutdownArgs};
+use crate::discovery::DiscoveryArgs;
 use crate::{systemd, telemetry};
 
 /// Where the API listens unless told otherwise.
@@ -35,6 +36,8 @@ pub struct ApiArgs {
     connections: u32,
     #[command(flatten)]
     protection: ProtectionArgs,
+    #[command(flatten)]
+    discovery: DiscoveryArgs,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }
@@ -65,7 +68,12 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
     let address = config::listen(args.listen, LISTEN)?;
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("--listen (API_LISTEN): listening on {address}"))?;
-    tracing::info!(address = %listener.local_addr()?, "the api listens");
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "the api listens");
+    // Beside the pool of requests: when that is full, its metrics count most.
+    tokio::spawn(api::gauges::keep(args.database.pool("api metrics", 1)?));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let listed = args.discovery.list(pool.clone(), "api", scheme, address);
     let notifier = Notifier::spawn(pool.clone());
     let submitter = Submitter::spawn(pool.clone(), notifier.clone());
     let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits, replica };
@@ -75,6 +83,7 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
         served = served => served.context("serving the API")?,
         () = overdue(&shutdown, args.shutdown.timeout()) => tracing::warn!("requests were cut off"),
     }
+    listed.leave().await;
     Ok(ExitCode::SUCCESS)
 }
 

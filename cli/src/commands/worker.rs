@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use queue::metrics::process;
 use workers::metrics::page::{self, Bound};
 use workers::supervisor::policy::Policy;
 use workers::supervisor::pool::{Config, Ended};
@@ -20,6 +21,7 @@ use workers::supervisor::{Care, EXIT_GIVEN_UP, pool, signals};
 use self::memory::Memory;
 use self::queues::Queues;
 use crate::config::{self, DatabaseArgs, ShutdownArgs};
+use crate::discovery::DiscoveryArgs;
 use crate::telemetry::TelemetryArgs;
 use crate::{keys, program, telemetry};
 
@@ -71,6 +73,8 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: Option<PathBuf>,
     #[command(flatten)]
+    discovery: DiscoveryArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -87,6 +91,7 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     keys::read(&key_file)?;
     let leases = args.database.pool("worker supervisor", 1)?;
     let bound = bind(args.metrics_listen).await?;
+    let listed = args.discovery.list(leases.clone(), "worker", "http", bound.address);
     log_settings(&args);
     let config = Config {
         processes: args.processes,
@@ -95,10 +100,12 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
         policy: args.policy(),
         care: args.care(),
         orders,
-        metrics: Arc::new(move || metrics.render()),
+        metrics: Arc::new(move || metrics.render() + &process::page(env!("CARGO_PKG_VERSION"))),
         on_crash: Box::new(move |exit| Box::pin(crash::clean_up_after(leases.clone(), exit))),
     };
-    match pool::run(config, bound, shutdown).await? {
+    let ended = pool::run(config, bound, shutdown).await?;
+    listed.leave().await;
+    match ended {
         Ended::Stopped => Ok(ExitCode::SUCCESS),
         Ended::GivenUp => Ok(ExitCode::from(EXIT_GIVEN_UP)),
     }

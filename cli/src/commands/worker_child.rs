@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use jobs::State;
+use queue::Registry;
 use queue::backend::ConsumerConfig;
+use queue::metrics as define;
 use workers::child::{self, ChildConfig};
 use workers::supervisor::lifeline::{Answers, Readiness};
 use workers::supervisor::signals;
@@ -54,14 +56,20 @@ pub(crate) fn connections_max(queues: &Queues, concurrency: u16) -> u32 {
 pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
     let readiness = Readiness::default();
-    let answers = Answers { metrics: Box::new(move || metrics.render()), readiness: readiness.clone() };
-    let shutdown = signals::shutdown_and_answer(answers)?;
     let pool = args.database.pool("worker", connections_max(&args.queues, args.concurrency))?;
+    let measured = pool.clone();
+    let page = move || {
+        define::measure_pool(&measured);
+        metrics.render()
+    };
+    let answers = Answers { metrics: Box::new(page), readiness: readiness.clone() };
+    let shutdown = signals::shutdown_and_answer(answers)?;
     keys::read(&args.signing_key_file)?;
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
     let registry = jobs::registry(State::new(signing_keys));
+    register(&registry);
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
     let consumer = args.queues.apply(consumer);
     let time = args.shutdown.timeout();
@@ -74,4 +82,13 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     tracing::info!(slot = args.slot, "running jobs");
     child::run(config, shutdown.cancelled_owned()).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes every series of the process, at 0.
+fn register(registry: &Registry) {
+    let kinds = registry.kinds();
+    define::register(&kinds, &jobs::QUEUES);
+    define::register_pool();
+    define::name_only(kinds);
+    jobs::metrics::register_worker();
 }

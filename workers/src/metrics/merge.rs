@@ -2,7 +2,7 @@
 //!
 //! A page must name each family once, with all its samples after it, so samples are regrouped by family. Each sample
 //! of a child gets a `worker` label with the child's slot. A slot outlives the processes in it, so the number of
-//! series stays what it is however often a child is restarted, and its counters start again at 0 as Prometheus expects.
+//! series stays what it is however often a child is restarted, and its counters go on (`totals`).
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -67,7 +67,7 @@ impl Page {
 }
 
 /// The family that a `# HELP` or `# TYPE` line describes.
-fn described(line: &str) -> Option<&str> {
+pub(super) fn described(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "))?;
     rest.split_whitespace().next()
 }
@@ -75,6 +75,12 @@ fn described(line: &str) -> Option<&str> {
 /// `HELP` or `TYPE`.
 fn keyword(line: &str) -> Option<&str> {
     line.split_whitespace().nth(1)
+}
+
+/// The series and the value of a sample.
+pub(super) fn series(line: &str) -> Option<(&str, f64)> {
+    let (series, value) = line.rsplit_once(' ')?;
+    Some((series, value.parse().ok()?))
 }
 
 /// The name before the labels or the value.

@@ -1,18 +1,9 @@
 //! Every metric of the worker role's supervisor, in one table.
 
-use metrics::Unit;
-use queue::metrics::{Metric, MetricType};
+use queue::metrics::{Metric, counter, gauge};
 
-const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: MetricType::Counter, unit: Unit::Count, labels, help }
-}
-
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: MetricType::Gauge, unit: Unit::Count, labels: &[], help }
-}
-
-pub(super) const PROCESSES: Metric = gauge("worker_processes", "Worker processes that run now.");
-pub(super) const PROCESSES_WANTED: Metric = gauge("worker_processes_wanted", "How many should run.");
+pub(super) const PROCESSES: Metric = gauge("worker_processes", &[], "Worker processes that run now.");
+pub(super) const PROCESSES_WANTED: Metric = gauge("worker_processes_wanted", &[], "How many should run.");
 pub(super) const STARTS: Metric = counter("worker_starts_total", &["worker"], "Starts of worker processes.");
 pub(super) const RESTARTS: Metric = counter(
     "worker_restarts_total",
@@ -25,16 +16,17 @@ pub(super) const ROLLS: Metric =
 /// All of them.
 pub const ALL: [&Metric; 5] = [&PROCESSES, &PROCESSES_WANTED, &STARTS, &RESTARTS, &ROLLS];
 
-/// Tells the recorder what they mean.
+/// Makes the series of the pool, at 0.
 pub(super) fn describe() {
-    for metric in ALL {
-        match metric.kind {
-            MetricType::Counter => metrics::describe_counter!(metric.name, metric.unit, metric.help),
-            MetricType::Gauge => metrics::describe_gauge!(metric.name, metric.unit, metric.help),
-            MetricType::Histogram => metrics::describe_histogram!(metric.name, metric.unit, metric.help),
-        }
-    }
-    for outcome in ["completed", "aborted"] {
-        metrics::counter!(ROLLS.name, "outcome" => outcome).absolute(0);
-    }
+    ALL.iter().for_each(|metric| metric.describe());
+    ROLLS.register(&[&["completed", "aborted"]]);
+    PROCESSES.register(&[]);
+    PROCESSES_WANTED.register(&[]);
+}
+
+/// Makes the series of a slot, at 0.
+pub(super) fn register(slot: u16) {
+    let slot = slot.to_string();
+    STARTS.register(&[&[&slot]]);
+    RESTARTS.register(&[&[&slot], &["crashed", "unresponsive", "memory", "rolling"]]);
 }

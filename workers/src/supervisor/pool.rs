@@ -65,11 +65,11 @@ pub async fn run(config: Config, bound: Bound, shutdown: CancellationToken) -> R
     let (supervisor, events) = Supervisor::new(config.policy);
     let slots = Slots::new(config.command, config.grace, config.care);
     (0..config.processes).for_each(|_| slots.add(&supervisor));
-    let lines = {
+    let children = {
         let slots = slots.clone();
-        move || slots.lines()
+        move || slots.children()
     };
-    let sources = Sources { own: config.metrics, lines: Arc::new(lines) };
+    let sources = Sources { own: config.metrics, children: Arc::new(children) };
     let served = CancellationToken::new();
     let page = tokio::spawn(page::serve(bound, sources, served.clone()));
     let watched = tokio::spawn(watch::watch(events, config.on_crash));

@@ -10,6 +10,7 @@ use futures::future::join_all;
 use super::super::lifeline::Line;
 use super::super::systemd::Health;
 use super::super::{Care, ChildSpec, Kept, Supervisor, measures};
+use crate::metrics::page::Child;
 
 /// How much longer than it may a process is silent before the supervisor is to blame: by then it should have killed it.
 const SILENCE_EXTRA: Duration = Duration::from_secs(5);
@@ -44,6 +45,7 @@ impl Slots {
         let (command, grace) = (Arc::clone(&self.command), self.grace);
         let child = ChildSpec::new(format!("worker.{number}"), move || command(number));
         let child = ChildSpec { grace, copies_output: true, care: Some(self.care.clone()), ..child };
+        measures::register(number);
         inner.filled.insert(number, Arc::new(supervisor.keep(child)));
         metrics::gauge!(measures::PROCESSES_WANTED.name).set(inner.filled.len() as f64);
     }
@@ -80,9 +82,13 @@ impl Slots {
         self.lock().filled.iter().map(|(number, kept)| (*number, Arc::clone(kept))).collect()
     }
 
-    /// The line to the process of each.
-    pub(super) fn lines(&self) -> Vec<(String, Arc<Line>)> {
-        self.all().into_iter().filter_map(|(number, kept)| Some((number.to_string(), kept.line()?))).collect()
+    /// The process of each that runs.
+    pub(super) fn children(&self) -> Vec<Child> {
+        let child = |(number, kept): (u16, Arc<Kept>)| {
+            let current = kept.current()?;
+            Some(Child { slot: number.to_string(), pid: current.pid, line: current.line? })
+        };
+        self.all().into_iter().filter_map(child).collect()
     }
 
     /// How they are.
