@@ -6,6 +6,7 @@ mod api;
 mod api_flags;
 mod chaos;
 mod dashboards;
+mod doctor;
 mod domain;
 mod history;
 mod import;
