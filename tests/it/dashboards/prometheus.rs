@@ -31,10 +31,6 @@ impl Prometheus {
         let mut command = tool("prometheus")?;
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("prometheus.yml"), configuration(api)).unwrap();
-        for rules in [RECORDED, ALERTS] {
-            let name = rules.rsplit('/').next().unwrap();
-            fs::copy(root().join(rules), folder.path().join(name)).unwrap();
-        }
         let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         command.arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()));
@@ -87,6 +83,7 @@ fn configuration(api: &str) -> String {
     let mut configuration: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
     configuration["global"]["scrape_interval"] = INTERVAL.into();
     configuration["global"]["evaluation_interval"] = INTERVAL.into();
+    configuration["rule_files"] = [RECORDED, ALERTS].map(|path| root().join(path).display().to_string()).to_vec().into();
     let discovery = &mut configuration["scrape_configs"][0]["http_sd_configs"][0];
     let path = discovery["url"].as_str().unwrap().split("127.0.0.1:4000").nth(1).unwrap().to_owned();
     discovery["url"] = format!("{api}{path}").into();

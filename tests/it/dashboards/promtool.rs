@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use serde::Deserialize;
 use serde_yaml::Value;
+use tests::binary;
 
 use super::outside::tool;
 use super::rules::{ALERTS, RECORDED, rules};
@@ -23,6 +25,15 @@ fn promtool(arguments: &[&str]) {
 #[test]
 fn the_configuration_is_well_formed() {
     promtool(&["check", "config", "dashboards/prometheus/prometheus.yml"]);
+}
+
+#[test]
+fn the_configuration_is_what_the_binary_prints() {
+    let mut command = Command::new(binary::path());
+    let printed = command.args(["prometheus-config", "--rules", "rules/*.yml"]).output().unwrap().stdout;
+    let printed: Value = serde_yaml::from_slice(&printed).unwrap();
+    let committed = fs::read_to_string(root().join("dashboards/prometheus/prometheus.yml")).unwrap();
+    assert_eq!(printed, serde_yaml::from_str::<Value>(&committed).unwrap());
 }
 
 #[test]
