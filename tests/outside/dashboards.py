@@ -3,6 +3,7 @@ import json
 import pathlib
 import sys
 
+from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -25,6 +26,7 @@ def lost(before, after, path=""):
         yield f"{path}: {before!r} became {after!r}"
 
 
+plugins.register_default_plugins()
 found = []
 for file in sorted(pathlib.Path("dashboards/grafana/dashboards").glob("*.json")):
     before = json.loads(file.read_text())
