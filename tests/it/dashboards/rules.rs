@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::source::root;
 
-pub(super) const ALERTS: &str = "dashboards/prometheus/rules/alerts.yml";
-pub(super) const RECORDED: &str = "dashboards/prometheus/rules/recorded.yml";
+pub(super) const ALERTS: &str = "dashboards/prometheus/alerts.yml";
+pub(super) const RECORDED: &str = "dashboards/prometheus/recorded.yml";
 
 #[derive(Debug, Deserialize)]
 struct File {
