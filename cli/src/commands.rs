@@ -4,6 +4,8 @@ pub mod admin;
 pub mod api;
 pub mod audit;
 pub mod db;
+pub mod doctor;
+pub mod health;
 pub mod import;
 pub mod jobs;
 pub mod ledger;
@@ -19,8 +21,8 @@ pub mod worker_child;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result, anyhow};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::telemetry::TelemetryArgs;
@@ -57,6 +59,8 @@ enum Command {
     Queues(queues::QueuesArgs),
     Schedules(schedules::SchedulesArgs),
     Audit(audit::AuditArgs),
+    Doctor(doctor::DoctorArgs),
+    Health(health::HealthArgs),
     Db(db::DbArgs),
     Admin(admin::AdminArgs),
 }
@@ -70,6 +74,28 @@ pub fn main() -> ExitCode {
         eprintln!("bitnexus: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// The whole command line, for whoever wants to look at it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Has a role's command line read this process's environment, as a start of the role would.
+///
+/// # Errors
+/// When the role would refuse it; the first line of what it would say.
+pub(crate) fn read_environment(role: &str) -> Result<ArgMatches> {
+    let refused = |error: clap::Error| {
+        let text = error.to_string();
+        anyhow!("{}", text.lines().next().unwrap_or_default().trim_start_matches("error: "))
+    };
+    let mut matches = command().try_get_matches_from(["bitnexus", role]).map_err(refused)?;
+    let matches = matches.remove_subcommand().map(|(_, matches)| matches).unwrap_or_default();
+    if role == "api" {
+        api::ApiArgs::from_arg_matches(&matches).map_err(refused)?.check()?;
+    }
+    Ok(matches)
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -89,6 +115,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Queues(args) => single_threaded()?.block_on(queues::run(args)),
         Command::Schedules(args) => single_threaded()?.block_on(schedules::run(args)),
         Command::Audit(args) => single_threaded()?.block_on(audit::run(args)),
+        Command::Doctor(args) => single_threaded()?.block_on(doctor::run(args)),
+        Command::Health(args) => single_threaded()?.block_on(health::run(args)),
         Command::Db(args) => db::run(args),
         Command::Admin(args) => single_threaded()?.block_on(admin::run(args)),
     }

@@ -13,4 +13,5 @@ pub mod migrations;
 mod operator;
 pub mod postgres;
 pub mod program;
+pub mod systemd;
 pub mod telemetry;

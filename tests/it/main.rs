@@ -5,6 +5,8 @@
 mod api;
 mod api_flags;
 mod chaos;
+mod dashboards;
+mod doctor;
 mod domain;
 mod history;
 mod import;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use domain::accounts::{self, Erased};
 use domain::{UserId, setup};
 use ledger::Book;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::config::DatabaseArgs;
@@ -21,10 +21,19 @@ pub struct AdminArgs {
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
+    /// Set a new installation up, as `bitnexus up` does by itself: the accounts for cash, and an administrator, whose API
+    /// key is printed, once. Where there is an administrator nothing changes.
+    Create(CreateArgs),
     /// Make another API key for the administrator and print it, once.
     CreateKey(CreateKeyArgs),
     /// Erase everything personal about a user; ids, and so the ledger, stay as they are.
     EraseUser(EraseUserArgs),
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 #[derive(Debug, Args)]
@@ -50,15 +59,35 @@ struct EraseUserArgs {
 /// When the database cannot be reached, or has no administrator yet.
 pub async fn run(args: AdminArgs) -> Result<ExitCode> {
     match args.command {
+        AdminCommand::Create(args) => create(args).await,
         AdminCommand::CreateKey(args) => create_key(args).await,
         AdminCommand::EraseUser(args) => erase_user(args).await,
     }
 }
 
+async fn create(args: CreateArgs) -> Result<ExitCode> {
+    let mut connection = args.database.connect("admin").await?;
+    match set_up(&mut connection).await.context("setting the installation up")? {
+        Some(key) => println!("{key}"),
+        None => eprintln!("there is an administrator already; another key: bitnexus admin create-key"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All that a new installation needs or nothing, and nothing where it is done: a start that was killed is repeated by the
+/// next. The key of the administrator that was made, if one was.
+pub(super) async fn set_up(connection: &mut PgConnection) -> sqlx::Result<Option<String>> {
+    let mut transaction = connection.begin().await?;
+    setup::open_cash_accounts(&mut transaction, Book::MAIN).await?;
+    let key = setup::create_admin(&mut transaction, Book::MAIN).await?;
+    transaction.commit().await?;
+    Ok(key.map(|key| key.reveal().to_owned()))
+}
+
 async fn create_key(args: CreateKeyArgs) -> Result<ExitCode> {
     let mut connection = args.database.connect("admin").await?;
     let key = setup::create_admin_key(&mut connection, Book::MAIN, &args.name).await.context("making the key")?;
-    let key = key.context("there is no administrator yet: `bitnexus up` makes one")?;
+    let key = key.context("there is no administrator yet: `bitnexus admin create` makes one")?;
     println!("{}", key.reveal());
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@ use workers::supervisor::signals;
 use self::protection::ProtectionArgs;
 use crate::config::{self, DatabaseArgs, ShutdownArgs};
 use crate::discovery::DiscoveryArgs;
-use crate::telemetry;
+use crate::{systemd, telemetry};
 
 /// Where the API listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:4000";
@@ -40,6 +40,18 @@ pub struct ApiArgs {
     discovery: DiscoveryArgs,
     #[command(flatten)]
     shutdown: ShutdownArgs,
+}
+
+impl ApiArgs {
+    /// What a start would refuse beyond what each flag says by itself.
+    ///
+    /// # Errors
+    /// When an address or a file is not what it should be.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.protection.tls()?;
+        self.protection.replica(1)?;
+        Ok(())
+    }
 }
 
 /// Serves until it is asked to stop; then requests in flight end first.
@@ -66,6 +78,7 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
     let notifier = Notifier::spawn(pool.clone());
     let submitter = Submitter::spawn(pool.clone(), notifier.clone());
     let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits, replica };
+    tokio::spawn(systemd::keep_told(shutdown.clone()));
     let served = api::serve(ApiConfig { listener, state, tls }, shutdown.clone().cancelled_owned());
     tokio::select! {
         served = served => served.context("serving the API")?,

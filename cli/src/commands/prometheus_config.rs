@@ -15,7 +15,7 @@ pub struct PrometheusConfigArgs {
     /// How often Prometheus looks, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=300))]
     interval: u16,
-    /// Files of rules, such as dashboards/prometheus/*.yml; may be given again.
+    /// Files of rules, such as dashboards/prometheus/alerts.yml; may be given again.
     #[arg(long, value_name = "GLOB")]
     rules: Vec<String>,
     /// Host and port of an Alertmanager; may be given again.

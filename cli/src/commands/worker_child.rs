@@ -48,6 +48,11 @@ pub struct WorkerChildArgs {
     shutdown: ShutdownArgs,
 }
 
+/// How many connections to the database a worker process opens at most.
+pub(crate) fn connections_max(queues: &Queues, concurrency: u16) -> u32 {
+    queues.runs_max(concurrency) + CONNECTIONS_BESIDE_JOBS
+}
+
 /// Runs jobs until it is asked to stop or its supervisor is gone; then drains.
 ///
 /// # Errors
@@ -55,8 +60,7 @@ pub struct WorkerChildArgs {
 pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
     let readiness = Readiness::default();
-    let jobs_max = args.queues.runs_max(args.concurrency);
-    let pool = args.database.pool("worker", jobs_max + CONNECTIONS_BESIDE_JOBS)?;
+    let pool = args.database.pool("worker", connections_max(&args.queues, args.concurrency))?;
     let measured = pool.clone();
     let page = move || {
         define::measure_pool(&measured);

@@ -1,10 +1,9 @@
 //! What a new database needs before the roles start.
 
 use anyhow::{Context, Result};
-use domain::setup;
-use ledger::Book;
 use sqlx::{Connection, PgConnection};
 
+use crate::commands::admin;
 use crate::migrations::SERVICE_ROLE;
 use crate::postgres::initdb::SERVICE;
 use crate::postgres::private::{DATABASE, Private};
@@ -36,7 +35,7 @@ pub(super) async fn create_database(private: &Private) -> Result<()> {
 pub(super) async fn prepare_database(url: &str) -> Result<Option<String>> {
     let mut connection = config::connect(url, "up").await?;
     migrations::migrate(&mut connection).await.context("migrating the database")?;
-    let admin_key = set_up(&mut connection).await.context("setting the installation up")?;
+    let admin_key = admin::set_up(&mut connection).await.context("setting the installation up")?;
     connection.close().await.context("closing the connection")?;
     Ok(admin_key)
 }
@@ -63,13 +62,4 @@ pub(super) async fn make_service_login(url: &str) -> Result<()> {
             .context("making the service's role")?;
     }
     connection.close().await.context("closing the connection")
-}
-
-/// All of it or nothing, and nothing where it is done: a start that was killed is repeated by the next.
-async fn set_up(connection: &mut PgConnection) -> sqlx::Result<Option<String>> {
-    let mut transaction = connection.begin().await?;
-    setup::open_cash_accounts(&mut transaction, Book::MAIN).await?;
-    let key = setup::create_admin(&mut transaction, Book::MAIN).await?;
-    transaction.commit().await?;
-    Ok(key.map(|key| key.reveal().to_owned()))
 }
