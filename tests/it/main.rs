@@ -41,6 +41,7 @@ mod log_outside;
 mod log_plans;
 mod log_witness;
 mod operate_cli;
+mod packaging;
 mod queue;
 mod reconciliation;
 mod supervision;
