@@ -42,6 +42,7 @@ mod log_plans;
 mod log_witness;
 mod metrics;
 mod operate_cli;
+mod packaging;
 mod queue;
 mod reconciliation;
 mod supervision;
