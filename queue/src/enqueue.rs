@@ -76,7 +76,8 @@ const ROUNDS_MAX: usize = 10;
 /// # Errors
 /// [`EnqueueError::Database`] and [`EnqueueError::Contended`].
 pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
-    let span = trace::current().map(|caller| trace::Span::enqueue(caller, jobs));
+    let span = trace::current().zip(jobs.first());
+    let span = span.map(|(caller, job)| trace::Span::enqueue(caller, &job.kind, &job.queue, jobs.len()));
     let trace = span.as_ref().map(|span| span.context().to_string());
     let mut answers: Vec<Option<Enqueued>> = vec![None; jobs.len()];
     for (index, answer) in unique::hold(conn, jobs).await? {

@@ -11,6 +11,8 @@ mod span;
 
 use std::sync::OnceLock;
 
+use tracing::Instrument;
+
 pub use context::TraceContext;
 pub use sampler::Sampler;
 pub use span::{Span, SpanKind, SpanRecord, Value};
@@ -27,6 +29,18 @@ pub fn current() -> Option<TraceContext> {
 /// Runs the future within the context: what it enqueues carries that on.
 pub fn within<F: Future>(context: TraceContext, future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(context, future)
+}
+
+/// The future as part of what the caller works for, wherever it runs: within its context, and with its log fields.
+pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let (context, log) = (current(), tracing::Span::current());
+    let carried = async move {
+        match context {
+            Some(context) => within(context, future).await,
+            None => future.await,
+        }
+    };
+    carried.instrument(log)
 }
 
 type Sink = Box<dyn Fn(SpanRecord) + Send + Sync>;

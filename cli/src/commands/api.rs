@@ -17,7 +17,7 @@ use workers::supervisor::signals;
 
 use self::protection::ProtectionArgs;
 use crate::config::{DatabaseArgs, ShutdownArgs};
-use crate::telemetry;
+use crate::telemetry::{self, Identity, Spans, TelemetryArgs};
 
 /// Where the API listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:4000";
@@ -43,7 +43,8 @@ pub struct ApiArgs {
 ///
 /// # Errors
 /// When the address cannot be bound, or the database's address is wrong.
-pub async fn run(args: ApiArgs) -> Result<ExitCode> {
+pub async fn run(args: ApiArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
+    let spans = Spans::start(telemetry, Identity { role: "api", slot: None })?;
     let (tls, limits) = (args.protection.tls()?, args.protection.limits());
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
@@ -61,6 +62,7 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
         served = served => served.context("serving the API")?,
         () = overdue(&shutdown, args.shutdown.timeout()) => tracing::warn!("requests were cut off"),
     }
+    spans.finish().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,6 +11,7 @@ use workers::child::{self, ChildConfig};
 use workers::supervisor::signals;
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
+use crate::telemetry::{Identity, Spans, TelemetryArgs};
 use crate::{keys, telemetry};
 
 /// Connections beside those of the running jobs: claiming, settling, the heartbeat, wake-ups.
@@ -37,11 +38,19 @@ pub struct WorkerChildArgs {
     shutdown: ShutdownArgs,
 }
 
+impl WorkerChildArgs {
+    /// Which slot of its supervisor this process fills.
+    pub fn slot(&self) -> u16 {
+        self.slot
+    }
+}
+
 /// Runs jobs until it is asked to stop or its supervisor is gone; then drains.
 ///
 /// # Errors
 /// When the database's address is wrong, or the process cannot register.
-pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
+pub async fn run(args: WorkerChildArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
+    let spans = Spans::start(telemetry, Identity { role: "worker", slot: Some(args.slot) })?;
     let metrics = telemetry::start_metrics()?;
     let shutdown = signals::shutdown(move || metrics.render())?;
     let jobs_max = u32::from(args.concurrency) * jobs::QUEUES.len() as u32;
@@ -58,7 +67,8 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
         patience: time.mul_f64(1.0 - JOBS_SHARE),
         ..ChildConfig::new(consumer)
     };
-    tracing::info!(slot = args.slot, "running jobs");
+    tracing::info!("running jobs");
     child::run(config, shutdown.cancelled_owned()).await?;
+    spans.finish().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -53,7 +53,7 @@ impl Enqueuer {
     /// repeating it with the same id is safe while the job lives.
     pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, EnqueueError> {
         // The task that writes works for nobody in particular.
-        let span = trace::current().map(|caller| trace::Span::enqueue(caller, std::slice::from_ref(&job)));
+        let span = trace::current().map(|caller| trace::Span::enqueue(caller, &job.kind, &job.queue, 1));
         let job = match span.as_ref().filter(|_| job.trace.is_none()) {
             Some(span) => job.trace(span.context().to_string()),
             None => job,

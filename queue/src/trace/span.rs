@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
 use super::{EXPORT, TraceContext};
-use crate::NewJob;
 
 /// Jobs that a batch is linked to at most.
 const LINKS_MAX: usize = 128;
@@ -75,8 +74,9 @@ impl Span {
         span
     }
 
-    /// Begins the enqueueing of these jobs by whoever works within `caller`. While nobody collects spans it is the caller.
-    pub fn enqueue(caller: TraceContext, jobs: &[NewJob]) -> Span {
+    /// Begins the enqueueing of so many jobs of a kind by whoever works within `caller`. While nobody collects spans, what
+    /// is enqueued follows from the caller itself.
+    pub fn enqueue(caller: TraceContext, kind: &str, queue: &str, jobs: usize) -> Span {
         if EXPORT.get().is_none() {
             return Span { context: caller, record: None };
         }
@@ -84,14 +84,9 @@ impl Span {
         span.note(|record| {
             record.add("messaging.system", "bitnexus");
             record.add("messaging.operation.type", "send");
-            record.add("messaging.batch.message_count", i64::try_from(jobs.len()).unwrap_or(i64::MAX));
-            if let Some(first) = jobs.first() {
-                record.name = format!("enqueue {}", first.kind).into();
-                record.add("messaging.destination.name", first.queue.clone());
-            }
-            if let [job] = jobs {
-                record.add("messaging.message.id", job.id.to_string());
-            }
+            record.name = format!("enqueue {kind}").into();
+            record.add("messaging.destination.name", queue.to_owned());
+            record.add("messaging.batch.message_count", i64::try_from(jobs).unwrap_or(i64::MAX));
         });
         span
     }
@@ -150,12 +145,6 @@ impl From<&'static str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Value {
         Value::Text(text.into())
-    }
-}
-
-impl From<Cow<'static, str>> for Value {
-    fn from(text: Cow<'static, str>) -> Value {
-        Value::Text(text)
     }
 }
 
