@@ -42,6 +42,7 @@ mod operate_cli;
 mod queue;
 mod reconciliation;
 mod supervisor;
+mod telemetry;
 mod testkit;
 mod tidy;
 mod up;

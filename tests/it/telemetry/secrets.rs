@@ -1,0 +1,1 @@
+//! What is personal or secret is in no log, however much is logged.
