@@ -11,4 +11,5 @@ pub mod keys;
 pub mod migrations;
 mod operator;
 pub mod postgres;
+mod schedules;
 pub mod telemetry;

@@ -16,6 +16,7 @@ use workers::supervisor::pool::{Config, Ended};
 use workers::supervisor::{EXIT_GIVEN_UP, pool, signals};
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
+use crate::schedules::ScheduleArgs;
 use crate::telemetry::TelemetryArgs;
 use crate::{keys, telemetry};
 
@@ -42,6 +43,8 @@ pub struct WorkerArgs {
     /// File with the key that signs the ledger's checkpoints; `bitnexus ledger key new` makes one.
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    schedules: ScheduleArgs,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }
@@ -97,12 +100,14 @@ fn child_command(
 ) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
     let program = std::env::current_exe().context("finding this program")?;
     let (url, concurrency, telemetry) = (args.database.url()?, args.concurrency.to_string(), telemetry.clone());
+    let schedules = args.schedules.pass_on()?;
     let drain = args.shutdown.timeout().mul_f64(0.8).as_secs_f64().to_string();
     Ok(Arc::new(move |slot| {
         let mut command = Command::new(&program);
         command.args(["worker-child", "--slot"]).arg(slot.to_string());
         command.env("DATABASE_URL", &url).env("WORKER_CONCURRENCY", &concurrency).env("SHUTDOWN_TIMEOUT", &drain);
         command.env("LEDGER_SIGNING_KEY_FILE", &key_file);
+        schedules(&mut command);
         telemetry.pass_on(&mut command);
         command
     }))

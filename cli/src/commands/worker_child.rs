@@ -12,7 +12,7 @@ use workers::supervisor::signals;
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::telemetry::{Identity, Spans, TelemetryArgs};
-use crate::{keys, telemetry};
+use crate::{keys, schedules, telemetry};
 
 /// Connections beside those of the running jobs: claiming, settling, the heartbeat, wake-ups.
 const CONNECTIONS_BESIDE_JOBS: u32 = 6;
@@ -59,7 +59,7 @@ pub async fn run(args: WorkerChildArgs, telemetry: &TelemetryArgs) -> Result<Exi
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
-    let registry = jobs::registry(State::new(signing_keys));
+    let registry = schedules::from_environment(jobs::registry(State::new(signing_keys)))?;
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
     let time = args.shutdown.timeout();
     let config = ChildConfig {
