@@ -41,6 +41,7 @@ mod log_witness;
 mod operate_cli;
 mod queue;
 mod reconciliation;
+mod schedules;
 mod supervisor;
 mod telemetry;
 mod testkit;
