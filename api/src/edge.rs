@@ -11,6 +11,7 @@ pub(crate) mod observe;
 mod paths;
 mod rates;
 pub(crate) mod retired;
+mod traced;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -20,16 +21,17 @@ use std::time::Instant;
 use futures::FutureExt;
 use poem::error::MethodNotAllowedError;
 use poem::http::uri::Scheme;
-use poem::http::{StatusCode, header};
+use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, PathPattern, Request, Response};
 
 pub(crate) use buckets::Buckets;
 pub use clients::Network;
-pub(crate) use context::{Context, Trace};
+pub(crate) use context::Context;
 pub use cors::Origin;
 pub(crate) use load::Load;
 pub(crate) use paths::Paths;
 pub use rates::{Rate, RateLimit, Rates};
+use traced::Traced;
 
 use crate::body::upload;
 use crate::problem::{Problem, from_poem};
@@ -52,9 +54,19 @@ impl<E> Edge<E> {
 impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let started = Instant::now();
+    async fn call(&self, request: Request) -> poem::Result<Response> {
         let context = Context::of(&request, self.state.clone(), self.paths.clone());
+        let traced = Traced::of(&request, &context);
+        let (method, response, route) = traced.around(self.answer(request, context)).await;
+        traced.end(&method, &route, response.status());
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Edge<E> {
+    /// The answer to a request, with its method and the template of its path.
+    async fn answer(&self, mut request: Request, context: Context) -> (Method, Response, Arc<str>) {
+        let started = Instant::now();
         let (method, uri, is_tls) =
             (request.method().clone(), request.uri().clone(), *request.scheme() == Scheme::HTTPS);
         let origins = &self.state.limits.origins;
@@ -73,12 +85,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         if !origins.is_empty() {
             cors::allow(&mut response, origin);
         }
-        observe::request(self.paths.template(route.as_ref()), &method, response.status(), started.elapsed());
-        Ok(response)
+        let route = self.paths.template(route.as_ref());
+        observe::request(route.clone(), &method, response.status(), started.elapsed());
+        (method, response, route)
     }
-}
 
-impl<E: Endpoint<Output = Response>> Edge<E> {
     /// What becomes of a request; what goes wrong is a problem, with the route if it got that far.
     async fn outcome(&self, request: Request, context: &Context) -> Result<Response, (Problem, Option<PathPattern>)> {
         if let Some(response) = self.preflight(&request) {
@@ -89,7 +100,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         self.paths.check_query(&request).map_err(early)?;
         // What the process says of itself is said whatever else there is to do.
         if !request.uri().path().starts_with("/api/") {
-            return self.within_its_time(request, context).await;
+            return self.within_its_time(request).await;
         }
         if !request.method().is_safe() {
             negotiate::has_plain_headers(&request).map_err(early)?;
@@ -97,7 +108,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let address = clients::address(request.remote_addr(), request.headers(), &self.state.limits.proxies);
         let is_known = self.count_unknown(&request, address, context).map_err(early)?;
         let _seat = self.state.load.enter().map_err(early)?;
-        let outcome = self.within_its_time(request, context).await;
+        let outcome = self.within_its_time(request).await;
         if is_known && outcome.as_ref().is_err_and(|(problem, _)| problem.status() == StatusCode::UNAUTHORIZED) {
             // It was somebody unknown after all; the refusal, if this one is too many, comes with the next.
             address.map(|address| self.state.buckets.take_from(address, false).ok());
@@ -129,7 +140,6 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     async fn within_its_time(
         &self,
         request: Request,
-        context: &Context,
     ) -> Result<Response, (Problem, Option<PathPattern>)> {
         let limit = self.state.limits.request_timeout
             + negotiate::wait(&request)
@@ -139,7 +149,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(error))) => Err(self.refused(error)),
             Ok(Err(_panic)) => {
-                tracing::error!(request_id = %context.request_id, "a request panicked");
+                tracing::error!("a request panicked");
                 Err((Problem::internal(), None))
             }
             Err(_elapsed) => {

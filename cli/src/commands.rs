@@ -25,7 +25,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::telemetry::TelemetryArgs;
+use crate::telemetry::{Identity, TelemetryArgs};
 
 /// BitNexus: a durable job platform with a provable ledger, on PostgreSQL.
 ///
@@ -65,11 +65,25 @@ enum Command {
     Admin(admin::AdminArgs),
 }
 
+impl Command {
+    fn identity(&self) -> Identity {
+        let (role, slot) = match self {
+            Command::Up(_) => ("up", None),
+            Command::Api(_) => ("api", None),
+            Command::Worker(_) => ("supervisor", None),
+            Command::WorkerChild(args) => ("worker", Some(args.slot())),
+            Command::Witness(_) => ("witness", None),
+            _ => ("command", None),
+        };
+        Identity { role, slot }
+    }
+}
+
 /// Runs what the command line says; the exit status is 0 when that went well, 1 when it did not, 2 when the command
 /// line is wrong, and 70 when processes died again and again.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = cli.telemetry.start_logging().and_then(|()| run(cli));
+    let result = cli.telemetry.start_logging(cli.command.identity()).and_then(|()| run(cli));
     result.unwrap_or_else(|error| {
         eprintln!("bitnexus: {error:#}");
         ExitCode::FAILURE
@@ -103,8 +117,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         // A supervisor has to fork on the main thread, so its runtime has no other.
         Command::Up(args) => single_threaded()?.block_on(up::run(args, &cli.telemetry)),
         Command::Worker(args) => single_threaded()?.block_on(worker::run(args, &cli.telemetry)),
-        Command::Api(args) => multi_threaded()?.block_on(api::run(args)),
-        Command::WorkerChild(args) => multi_threaded()?.block_on(worker_child::run(args)),
+        Command::Api(args) => multi_threaded()?.block_on(api::run(args, &cli.telemetry)),
+        Command::WorkerChild(args) => multi_threaded()?.block_on(worker_child::run(args, &cli.telemetry)),
         Command::Witness(args) => multi_threaded()?.block_on(witness::run(args)),
         Command::Migrate(args) => single_threaded()?.block_on(migrate::run(args)),
         Command::Import(args) => multi_threaded()?.block_on(import::run(args)),

@@ -13,5 +13,6 @@ pub mod migrations;
 mod operator;
 pub mod postgres;
 pub mod program;
+mod schedules;
 pub mod systemd;
 pub mod telemetry;

@@ -18,6 +18,7 @@ pub mod page;
 pub mod principal;
 pub mod products;
 pub mod reconciliation;
+pub mod retention;
 pub mod setup;
 pub mod transactions;
 pub mod validate;

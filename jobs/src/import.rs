@@ -57,7 +57,7 @@ pub async fn submit(
     notifier: &Notifier,
     principal: &Principal,
     (kind, upload, file): (Kind, Upload, &Complete),
-    (repeatable, trace): (Option<&Repeatable<Asked>>, Option<String>),
+    repeatable: Option<&Repeatable<Asked>>,
 ) -> Result<Submitted<Asked>, Error> {
     let mut tx = pool.begin().await?;
     if let Some(kept) = submitted::begin(&mut tx, principal, repeatable).await? {
@@ -76,10 +76,6 @@ pub async fn submit(
         Kind::Products => (NewJob::of(&ImportProducts { shard }), ImportProducts::QUEUE),
     };
     let job = job.expect("the payload is plain data").id(upload.id).actor(principal.user_id.to_string());
-    let job = match trace {
-        Some(trace) => job.trace(trace),
-        None => job,
-    };
     queue::enqueue(&mut tx, &[job]).await.map_err(crate::record_transaction::enqueue_error)?;
     let asked = Asked { id: upload.id };
     submitted::finish(&mut tx, principal, repeatable, &asked).await?;

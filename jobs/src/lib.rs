@@ -17,6 +17,7 @@ pub mod publish_checkpoint;
 pub mod reconcile;
 pub mod record_transaction;
 pub mod reindex;
+pub mod retention;
 pub mod submitted;
 pub mod sweep_imports;
 
@@ -65,7 +66,10 @@ pub fn registry(state: State) -> Registry {
         .job::<process_users::ProcessUsers>()
         .job::<sweep_imports::SweepImports>()
         .schedule(sweep_imports::schedule())
+        .job::<retention::Retention>()
+        .schedule(retention::schedule())
         .job::<publish_checkpoint::PublishCheckpoint>()
+        .schedule(publish_checkpoint::sweep())
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
         .state(Arc::new(state));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::events::{self, Event};
 use ledger::Book;
 use ledger::checkpoint;
+use queue::schedule::{CatchUp, Overlap, Schedule};
 use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Priority, Retry, Unique};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,13 @@ pub fn of(book: Book) -> Result<NewJob, EnqueueError> {
     let job = PublishCheckpoint { shard: book.shard, book_id: book.id };
     let key = format!("{}/{}/{}", PublishCheckpoint::KIND, book.shard, book.id);
     Ok(NewJob::of(&job)?.delay(DELAY).unique(key, Unique::UntilStarted))
+}
+
+/// Looks each minute whether the main book has leaves that nobody has asked to sign for, such as those of an import.
+pub(crate) fn sweep() -> Schedule {
+    let Book { shard, id: book_id } = Book::MAIN;
+    let schedule = Schedule::of("ledger.checkpoint", &PublishCheckpoint { shard, book_id }, "@every 1m");
+    schedule.expect("it is well formed").overlap(Overlap::Skip).catch_up(CatchUp::None)
 }
 
 impl Job for PublishCheckpoint {

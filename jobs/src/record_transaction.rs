@@ -64,6 +64,9 @@ impl BatchJob for RecordTransaction {
         for (shard, id) in wanted {
             by_shard.entry(shard).or_default().push(TransactionId(id));
         }
+        if let [item] = batch.items() {
+            tracing::Span::current().record("transaction_id", tracing::field::display(item.payload.transaction_id));
+        }
         for (shard, ids) in by_shard {
             let (books, waiting) = record_all(batch.tx().await?, shard, &ids).await?;
             for book in books {

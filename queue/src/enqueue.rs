@@ -18,6 +18,7 @@ use crate::error::BoxError;
 use crate::inspect::JobState;
 use crate::metrics::{JOBS_ENQUEUED, kind_label};
 use crate::new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
+use crate::trace;
 
 /// What became of one of the jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +68,17 @@ const ROUNDS_MAX: usize = 10;
 /// Enqueues the jobs on the caller's connection; they exist when, and only if, the caller's transaction commits. Tell
 /// the workers after the commit ([`Notifier::wake`](crate::Notifier::wake)), or they find out by polling within a second.
 ///
+/// A job without a trace is given that of the request or the job that the caller works for ([`trace::within`]).
+///
 /// The answers are in the order of the jobs. Where a job of the same unique key exists, its id and state are returned;
 /// one that another transaction is about to insert is waited for, so that a rollback there makes no job vanish here.
 ///
 /// # Errors
 /// [`EnqueueError::Database`] and [`EnqueueError::Contended`].
 pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
+    let span = trace::current().zip(jobs.first());
+    let span = span.map(|(caller, job)| trace::Span::enqueue(caller, &job.kind, &job.queue, jobs.len()));
+    let trace = span.as_ref().map(|span| span.context().to_string());
     let mut answers: Vec<Option<Enqueued>> = vec![None; jobs.len()];
     for (index, answer) in unique::hold(conn, jobs).await? {
         answers[index] = Some(answer);
@@ -82,7 +88,7 @@ pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enq
         if open.is_empty() {
             break;
         }
-        for (index, answer) in round(conn, jobs, &open).await? {
+        for (index, answer) in round(conn, jobs, &open, trace.as_deref()).await? {
             answers[index] = Some(answer);
         }
         open.retain(|index| answers[*index].is_none());
@@ -94,8 +100,14 @@ pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enq
 }
 
 /// Inserts what nothing stands in the way of, and looks for what stands in the way of the rest.
-async fn round(conn: &mut PgConnection, jobs: &[NewJob], open: &[usize]) -> sqlx::Result<Vec<(usize, Enqueued)>> {
-    let mut asked: Vec<Placed<'_>> = open.iter().map(|index| Placed { place: *index, job: &jobs[*index] }).collect();
+async fn round(
+    conn: &mut PgConnection,
+    jobs: &[NewJob],
+    open: &[usize],
+    trace: Option<&str>,
+) -> sqlx::Result<Vec<(usize, Enqueued)>> {
+    let placed = |index: &usize| Placed { place: *index, job: &jobs[*index], trace };
+    let mut asked: Vec<Placed<'_>> = open.iter().map(placed).collect();
     // In one order everywhere: an insert waits for another of its key, so two calls could wait for each other.
     asked.sort_by_key(|asked| asked.job.live_key());
     let mut created: HashMap<Uuid, JobState> = insert(conn, &asked).await?;
@@ -138,6 +150,14 @@ impl NewJob {
 struct Placed<'j> {
     place: usize,
     job: &'j NewJob,
+    /// The trace of the caller.
+    trace: Option<&'j str>,
+}
+
+impl<'j> Placed<'j> {
+    fn trace(&self) -> Option<&'j str> {
+        self.job.trace.as_deref().or(self.trace)
+    }
 }
 
 /// What inserts jobs whose ids and keys may be there already.
@@ -180,7 +200,7 @@ fn arguments(jobs: &[Placed<'_>]) -> Result<PgArguments, BoxError> {
     all.add(each(jobs, |job| job.live_key()))?;
     all.add(each(jobs, |job| job.is_until_started()))?;
     all.add(each(jobs, |job| job.actor.as_deref()))?;
-    all.add(each(jobs, |job| job.trace.as_deref()))?;
+    all.add(jobs.iter().map(Placed::trace).collect::<Vec<_>>())?;
     all.add(each(jobs, |job| job.stored_payload(job.id)))?;
     all.add(each(jobs, |job| job.limited.as_ref().map(|limited| limited.name.as_str())))?;
     all.add(each(jobs, |job| job.limited.as_ref().map(|limited| limited.key.as_str())))?;

@@ -145,6 +145,7 @@ pub mod metrics;
 pub mod schedule;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trace;
 
 pub use batch::{Batch, Item};
 pub use context::{JobContext, RESULT_BYTES_MAX};

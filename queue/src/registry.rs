@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::encryption::Keyring;
 use crate::payload::version;
 use crate::run::{RunKind, run_batch, run_single};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleError};
 use crate::{BatchJob, Job, Limit, Retry};
 
 /// A kind, without its type.
@@ -126,6 +126,22 @@ impl Registry {
         assert!(!is_taken, "the schedule {} is registered twice", schedule.name);
         self.schedules.push(schedule);
         self
+    }
+
+    /// With these times for a schedule, instead of those in code, as [`Schedule::configured`] has them.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NotFound`] and [`ScheduleError::Spec`].
+    pub fn reschedule(mut self, name: &str, text: &str) -> Result<Registry, ScheduleError> {
+        let found = self.schedules.iter_mut().find(|schedule| schedule.name == name);
+        let schedule = found.ok_or_else(|| ScheduleError::NotFound(name.to_owned()))?;
+        *schedule = schedule.clone().configured(text)?;
+        Ok(self)
+    }
+
+    /// The schedules that worker processes declare.
+    pub fn schedules(&self) -> &[Schedule] {
+        &self.schedules
     }
 
     /// With the keys that sealed payloads are opened with.

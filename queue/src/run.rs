@@ -7,6 +7,7 @@ mod batch;
 mod guard;
 mod pulse;
 mod single;
+mod traced;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -25,6 +26,7 @@ use crate::payload::Unreadable;
 use crate::registry::{Kind, Registry};
 use crate::settle::{DeadReason, Settlement, Verdict};
 use crate::{JobError, Notifier, Random};
+use traced::Traced;
 
 pub(crate) use batch::{BatchRun, RanBatch, run_batch};
 pub(crate) use guard::Stopped;
@@ -51,6 +53,16 @@ impl std::fmt::Debug for RunKind {
 pub(crate) enum RunError {
     Payload(Unreadable),
     Job(JobError),
+}
+
+impl std::fmt::Display for RunError {
+    /// Without the causes: what a database says in detail has values of rows in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RunError::Payload(unreadable) => unreadable.fmt(f),
+            RunError::Job(error) => error.fmt(f),
+        }
+    }
 }
 
 /// For how long a job is put off that another process may be able to read.
@@ -93,10 +105,16 @@ impl Executor {
         match kind.run {
             RunKind::Single(run) => {
                 for job in jobs {
-                    self.run_single(run, kind, generation, job, &mut report).await;
+                    let traced = Traced::of(kind, std::slice::from_ref(job), &report);
+                    traced.around(self.run_single(run, kind, generation, job, &mut report)).await;
+                    traced.end(&report);
                 }
             }
-            RunKind::Batch(run) => self.run_batch(run, kind, generation, jobs, &mut report).await,
+            RunKind::Batch(run) => {
+                let traced = Traced::of(kind, jobs, &report);
+                traced.around(self.run_batch(run, kind, generation, jobs, &mut report)).await;
+                traced.end(&report);
+            }
         }
         jobs.iter().for_each(|job| self.cancellations.forget(job.holding));
         report
@@ -181,7 +199,7 @@ impl Executor {
         };
         if let Some(failure) = verdict.failure() {
             let (id, attempt, outcome) = (job.holding.id, job.attempt, Verdict::NAMES[verdict.index()]);
-            tracing::warn!(%id, kind = kind.name, attempt, outcome, error = failure.message(), "a job failed");
+            tracing::warn!(job_id = %id, kind = kind.name, attempt, outcome, error = failure.message(), "a job failed");
         }
         Settlement { holding: job.holding, verdict }
     }
@@ -213,7 +231,7 @@ fn unread(kind: &Kind, job: &Claimed, unreadable: &Unreadable) -> Verdict {
     let Some(reason) = unreadable.lack() else {
         return Verdict::Dead(DeadReason::Undecodable, Failure::text(unreadable.to_string()));
     };
-    tracing::warn!(id = %job.holding.id, kind = kind.name, error = %unreadable, "a job is left to another process");
+    tracing::warn!(job_id = %job.holding.id, kind = kind.name, error = %unreadable, "a job is left to another process");
     metrics::counter!(UNREADABLE.name, "kind" => kind.name, "reason" => reason).increment(1);
     Verdict::Snoozed(UNREADABLE_SNOOZE)
 }

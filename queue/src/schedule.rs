@@ -29,6 +29,7 @@
 mod cron;
 mod declare;
 mod fire;
+mod layers;
 mod local;
 mod manage;
 mod overlap;
@@ -48,8 +49,9 @@ use spec::{Spec, parse_zone};
 pub(crate) use declare::declare_all;
 pub use declare::{Declared, declare};
 pub(crate) use fire::{fire_due, forget_ticks};
+pub use layers::{When, revert};
 pub(crate) use manage::CHANGED;
-pub use manage::{Change, change, create, pause, remove, resume, revert, run_now};
+pub use manage::{Change, change, create, pause, remove, resume, run_now};
 pub use spec::SpecError;
 pub use view::{ScheduleView, TickOutcome, TickView, get, get_locked, list, page, ticks};
 
@@ -127,13 +129,15 @@ pub struct Schedule {
     pub(crate) job: NewJob,
     pub(crate) spec: Spec,
     pub(crate) zone: Tz,
+    /// What the environment says instead of `spec` and `zone`.
+    pub(crate) configured: Option<(Spec, Tz)>,
     pub(crate) catch_up: CatchUp,
     pub(crate) overlap: Overlap,
 }
 
 impl Schedule {
     /// This job, of a kind that runs one at a time, whenever `spec` says: cron of five fields or of six (seconds
-    /// first), `@every 5m`, or a word such as `@daily`. The times are UTC, the newest missed tick is caught up with, and
+    /// first), `@every 5m`, a word such as `@daily`, or `off`: never by itself. The times are UTC, the newest missed tick is caught up with, and
     /// overlapping jobs are allowed, unless the schedule is told otherwise.
     ///
     /// # Errors
@@ -165,8 +169,15 @@ impl Schedule {
         if !(1..=NAME_BYTES_MAX).contains(&name.len()) || name.contains(char::is_control) {
             return Err(ScheduleError::Name(name.chars().take(NAME_BYTES_MAX).collect()));
         }
-        let (spec, zone) = (spec.parse()?, Tz::UTC);
-        Ok(Schedule { name: name.to_owned(), job, spec, zone, catch_up: CatchUp::Last, overlap: Overlap::Allow })
+        Ok(Schedule {
+            name: name.to_owned(),
+            job,
+            spec: spec.parse()?,
+            zone: Tz::UTC,
+            configured: None,
+            catch_up: CatchUp::Last,
+            overlap: Overlap::Allow,
+        })
     }
 
     /// With local times of this zone, by its IANA name. `@every` has no zone and does not heed it.
@@ -176,6 +187,31 @@ impl Schedule {
     pub fn time_zone(mut self, name: &str) -> Result<Schedule, ScheduleError> {
         self.zone = parse_zone(name)?;
         Ok(self)
+    }
+
+    /// With these times instead of those of code, as configuration has them: a spec as in [`Schedule::of`], which may
+    /// begin with its zone, as in `TZ=Europe/London 30 2 * * *`. An operator's change still counts for more.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Spec`].
+    pub fn configured(mut self, text: &str) -> Result<Schedule, ScheduleError> {
+        let text = text.trim();
+        let (zone, spec) = match text.strip_prefix("TZ=") {
+            Some(rest) => rest.split_once(char::is_whitespace).map_or((rest, ""), |(zone, spec)| (zone, spec)),
+            None => (self.zone.name(), text),
+        };
+        self.configured = Some((spec.parse()?, parse_zone(zone)?));
+        Ok(self)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it ticks, if no operator has said otherwise.
+    fn when(&self) -> (&Spec, Tz) {
+        self.configured.as_ref().map_or((&self.spec, self.zone), |(spec, zone)| (spec, *zone))
     }
 
     /// With this for missed ticks.
@@ -208,7 +244,8 @@ impl Schedule {
 
     /// The first tick after this time; none when there is none before the year 2101.
     pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.spec.next_after(self.zone, after)
+        let (spec, zone) = self.when();
+        spec.next_after(zone, after)
     }
 
     /// What can be wrong about one whose parts are each right.

@@ -96,7 +96,7 @@ async fn categorize_finds_the_category_that_a_rule_names() {
 /// Submits transactions by one caller; all are accepted.
 async fn submit(pool: &PgPool, principal: Principal, transactions: Vec<NewTransaction>) {
     let submitter = Submitter::spawn(pool.clone(), Notifier::spawn(pool.clone()));
-    let submission = Submission { principal, transactions, repeatable: None, trace: None };
+    let submission = Submission::new(principal, transactions, None);
     let decisions = done(submitter.submit(submission).await.unwrap());
     assert!(decisions.iter().all(|decision| matches!(decision, Decision::Accepted(_))), "{decisions:?}");
 }

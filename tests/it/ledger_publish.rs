@@ -118,7 +118,7 @@ async fn a_leaf_after_a_pause_and_each_of_many_is_signed_for_within_a_second() {
     let _working = work(&pool);
     let submitter = Submitter::spawn(pool.clone(), Notifier::spawn(pool.clone()));
     let submit = async |principal, transactions: Vec<NewTransaction>| {
-        let submission = Submission { principal, transactions, repeatable: None, trace: None };
+        let submission = Submission::new(principal, transactions, None);
         submitter.submit(submission).await.unwrap();
     };
     for round in 0..ROUNDS {

@@ -31,18 +31,27 @@ pub struct Service {
     /// The administrator's API key, printed at the first start.
     pub key: String,
     metrics_listen: String,
+    /// What is set besides, by name.
+    variables: Vec<(String, String)>,
     up: Child,
 }
 
 impl Service {
     /// Starts `bitnexus up` in a new folder, on free ports, and waits until it is ready.
     pub async fn start() -> Service {
+        Service::start_with(&[]).await
+    }
+
+    /// The same with these variables set.
+    pub async fn start_with(variables: &[(&str, &str)]) -> Service {
         let folder = tempfile::Builder::new().prefix("bn-up-").tempdir().expect("the temporary folder can be written");
         // PostgreSQL runs as another account when the tests run as root, and has to get in.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("the folder is ours");
         let (api, metrics_listen) = (free_address(), free_address());
-        let (up, lines) = spawn(folder.path(), &api, &metrics_listen);
-        let mut service = Service { folder, url: format!("http://{api}"), key: String::new(), metrics_listen, up };
+        let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (up, lines) = spawn(folder.path(), &api, &metrics_listen, &variables);
+        let (url, key) = (format!("http://{api}"), String::new());
+        let mut service = Service { folder, url, key, metrics_listen, variables, up };
         service.key = service.key_from(&lines);
         service.wait_until_ready().await;
         service
@@ -76,7 +85,7 @@ impl Service {
     pub fn start_again_if_ended(&mut self) {
         if self.up.try_wait().expect("it is our child").is_some() {
             let api = self.url.trim_start_matches("http://").to_owned();
-            (self.up, _) = spawn(self.folder.path(), &api, &self.metrics_listen);
+            (self.up, _) = spawn(self.folder.path(), &api, &self.metrics_listen, &self.variables);
         }
     }
 
@@ -179,9 +188,15 @@ fn command(folder: &Path, api: &str, metrics: &str) -> Command {
 }
 
 /// Starts it, with all that it prints going to `up.log` and, line by line, to the receiver.
-fn spawn(folder: &Path, api: &str, metrics: &str) -> (Child, Receiver<String>) {
+fn spawn(
+    folder: &Path,
+    api: &str,
+    metrics: &str,
+    variables: &[(String, String)],
+) -> (Child, Receiver<String>) {
     let log = fs::File::options().create(true).append(true).open(folder.join("up.log")).expect("the folder is ours");
     let mut up = command(folder, api, metrics);
+    up.envs(variables.iter().map(|(name, value)| (name, value)));
     up.arg("up").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone().expect("a file can be shared"));
     let mut up = up.spawn().expect("the binary starts");
     let (sender, receiver) = channel();

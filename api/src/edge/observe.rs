@@ -46,7 +46,7 @@ pub(crate) fn request(route: Arc<str>, method: &Method, status: StatusCode, took
 }
 
 /// A client may invent methods; a label may not.
-fn method_label(method: &Method) -> &'static str {
+pub(super) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -45,7 +45,7 @@ pub(crate) struct ScheduleView {
     pub queue: String,
     /// The payload of its jobs.
     pub payload: Value,
-    /// Cron of five fields or six (seconds first), `@every 5m`, or a word such as `@daily`.
+    /// Cron of five fields or six (seconds first), `@every 5m`, a word such as `@daily`, or `off`: never by itself.
     pub spec: String,
     /// The IANA name of the zone that the fields of cron are local times of.
     pub time_zone: String,
@@ -65,6 +65,12 @@ pub(crate) struct ScheduleView {
     pub is_declared: bool,
     /// Whether it was changed since, so that code does not decide any more.
     pub is_overridden: bool,
+    /// Who decides when it ticks: `code`, `environment` or `operator`.
+    pub source: String,
+    /// When it ticks by what code says; null if it does not come from there.
+    pub declared: Option<WhenView>,
+    /// When it ticks by the environment of the workers; null if that says nothing.
+    pub configured: Option<WhenView>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed, paused or resumed.
@@ -88,9 +94,28 @@ impl From<&schedule::ScheduleView> for ScheduleView {
             is_paused: schedule.is_paused,
             is_declared: schedule.is_declared,
             is_overridden: schedule.is_overridden,
+            source: schedule.source.to_owned(),
+            declared: schedule.declared.as_ref().map(WhenView::from),
+            configured: schedule.configured.as_ref().map(WhenView::from),
             created_at: schedule.created_at,
             updated_at: schedule.updated_at,
         }
+    }
+}
+
+/// When a schedule ticks.
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "ScheduleWhen")]
+pub(crate) struct WhenView {
+    /// Cron of five fields or six, `@every 5m`, a word such as `@daily`, or `off`.
+    pub spec: String,
+    /// The IANA name of the zone that the fields of cron are local times of.
+    pub time_zone: String,
+}
+
+impl From<&schedule::When> for WhenView {
+    fn from(when: &schedule::When) -> WhenView {
+        WhenView { spec: when.spec.clone(), time_zone: when.time_zone.clone() }
     }
 }
 

@@ -18,7 +18,8 @@ use workers::supervisor::signals;
 use self::protection::ProtectionArgs;
 use crate::config::{self, DatabaseArgs, ShutdownArgs};
 use crate::discovery::DiscoveryArgs;
-use crate::{systemd, telemetry};
+use crate::systemd;
+use crate::telemetry::{self, Identity, Spans, TelemetryArgs};
 
 /// Where the API listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:4000";
@@ -58,7 +59,8 @@ impl ApiArgs {
 ///
 /// # Errors
 /// When the address cannot be bound, or the database's address is wrong.
-pub async fn run(args: ApiArgs) -> Result<ExitCode> {
+pub async fn run(args: ApiArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
+    let spans = Spans::start(telemetry, Identity { role: "api", slot: None })?;
     let (tls, limits) = (args.protection.tls()?, args.protection.limits());
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
@@ -85,6 +87,7 @@ pub async fn run(args: ApiArgs) -> Result<ExitCode> {
         () = overdue(&shutdown, args.shutdown.timeout()) => tracing::warn!("requests were cut off"),
     }
     listed.leave().await;
+    spans.finish().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -23,6 +23,7 @@ use crate::folder::lock::{Attempt, Locks};
 use crate::folder::running::Running;
 use crate::folder::{self, Folder};
 use crate::postgres::private;
+use crate::schedules;
 use crate::telemetry::TelemetryArgs;
 
 /// Run everything on this machine: PostgreSQL, the API and the workers.
@@ -67,6 +68,7 @@ pub async fn run(args: UpArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     let _locks = take_locks(&folder).await?;
     checks::ports_are_free(&args)?;
     checks::http_is_plain()?;
+    schedules::check(&[])?;
     let running =
         Running { pid: std::process::id(), api: args.api_listen, metrics: args.metrics_listen, database_url: None };
     running.tell(&folder)?;

@@ -22,6 +22,7 @@ use self::memory::Memory;
 use self::queues::Queues;
 use crate::config::{self, DatabaseArgs, ShutdownArgs};
 use crate::discovery::DiscoveryArgs;
+use crate::schedules::ScheduleArgs;
 use crate::telemetry::TelemetryArgs;
 use crate::{keys, program, telemetry};
 
@@ -74,6 +75,8 @@ pub struct WorkerArgs {
     signing_key_file: Option<PathBuf>,
     #[command(flatten)]
     discovery: DiscoveryArgs,
+    #[command(flatten)]
+    schedules: ScheduleArgs,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }
@@ -155,12 +158,14 @@ fn child_command(
 ) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
     let program = program::path().context("finding this program")?;
     let (url, concurrency, telemetry) = (args.database.url()?, args.concurrency.to_string(), telemetry.clone());
+    let schedules = args.schedules.pass_on()?;
     let (drain, queues) = (args.shutdown.timeout().mul_f64(0.8).as_secs_f64().to_string(), args.queues.to_string());
     Ok(Arc::new(move |slot| {
         let mut command = Command::new(&program);
         command.args(["worker-child", "--slot"]).arg(slot.to_string());
         command.env("DATABASE_URL", &url).env("WORKER_CONCURRENCY", &concurrency).env("SHUTDOWN_TIMEOUT", &drain);
         command.env("LEDGER_SIGNING_KEY_FILE", &key_file).env("WORKER_QUEUES", &queues);
+        schedules(&mut command);
         telemetry.pass_on(&mut command);
         command
     }))

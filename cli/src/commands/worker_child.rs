@@ -16,7 +16,8 @@ use workers::supervisor::{orphan, signals};
 
 use super::worker::queues::Queues;
 use crate::config::{DatabaseArgs, ShutdownArgs};
-use crate::{keys, telemetry};
+use crate::telemetry::{Identity, Spans, TelemetryArgs};
+use crate::{keys, schedules, telemetry};
 
 /// Connections beside those of the running jobs: claiming, settling, the heartbeat, wake-ups.
 const CONNECTIONS_BESIDE_JOBS: u32 = 6;
@@ -53,11 +54,19 @@ pub(crate) fn connections_max(queues: &Queues, concurrency: u16) -> u32 {
     queues.runs_max(concurrency) + CONNECTIONS_BESIDE_JOBS
 }
 
+impl WorkerChildArgs {
+    /// Which slot of its supervisor this process fills.
+    pub fn slot(&self) -> u16 {
+        self.slot
+    }
+}
+
 /// Runs jobs until it is asked to stop or its supervisor is gone; then drains.
 ///
 /// # Errors
 /// When the database's address is wrong, or the process cannot register.
-pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
+pub async fn run(args: WorkerChildArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
+    let spans = Spans::start(telemetry, Identity { role: "worker", slot: Some(args.slot) })?;
     let metrics = telemetry::start_metrics()?;
     let readiness = Readiness::default();
     let pool = args.database.pool("worker", connections_max(&args.queues, args.concurrency))?;
@@ -72,7 +81,7 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
-    let registry = jobs::registry(State::new(signing_keys));
+    let registry = schedules::from_environment(jobs::registry(State::new(signing_keys)))?;
     register(&registry);
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
     let consumer = args.queues.apply(consumer);
@@ -84,8 +93,9 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
         readiness,
         ..ChildConfig::new(consumer)
     };
-    tracing::info!(slot = args.slot, "running jobs");
+    tracing::info!("running jobs");
     child::run(config, shutdown.cancelled_owned()).await?;
+    spans.finish().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,6 +11,7 @@ use domain::idempotency::{self, Begin, Key};
 use domain::transactions::{Decision, NewTransaction, Transaction, accept};
 use domain::{Error, Principal, UserId};
 use ledger::Book;
+use queue::trace::{self, Span};
 use queue::{BatchJob, NewJob, Notifier};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -38,8 +39,19 @@ pub struct Submission {
     pub transactions: Vec<NewTransaction>,
     /// How the answer is kept for the request's repetition.
     pub repeatable: Option<Repeatable<[Decision]>>,
-    /// The request's W3C trace context, carried into the jobs.
-    pub trace: Option<String>,
+    /// The trace context that its jobs carry.
+    trace: Option<String>,
+}
+
+impl Submission {
+    /// A request.
+    pub fn new(
+        principal: Principal,
+        transactions: Vec<NewTransaction>,
+        repeatable: Option<Repeatable<[Decision]>>,
+    ) -> Submission {
+        Submission { principal, transactions, repeatable, trace: None }
+    }
 }
 
 type Answer = Result<Submitted<Vec<Decision>>, Error>;
@@ -69,7 +81,11 @@ impl Submitter {
     /// # Errors
     /// [`Error::IdempotencyMismatch`]; [`Error::Unavailable`] or [`Error::Database`] when it may or may not have been
     /// saved: repeating it with the same key or the same references is safe.
-    pub async fn submit(&self, submission: Submission) -> Answer {
+    pub async fn submit(&self, mut submission: Submission) -> Answer {
+        // From here to the commit, as whoever asks sees it; the task that writes works for many.
+        let (kind, number) = (RecordTransaction::KIND, submission.transactions.len());
+        let span = trace::current().map(|caller| Span::enqueue(caller, kind, RecordTransaction::QUEUE, number));
+        submission.trace = span.as_ref().map(|span| span.context().to_string());
         let (answer, answered) = oneshot::channel();
         self.sender.send(Waiting { submission, answer }).await.map_err(|_| Error::Unavailable)?;
         answered.await.map_err(|_| Error::Unavailable)?

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Placed;
 use crate::inspect::JobState;
-use crate::new_job::{Due, NewJob};
+use crate::new_job::Due;
 
 /// Fewer are quicker by a plain statement, which is one round trip.
 pub(super) const JOBS_MIN: usize = 100;
@@ -49,8 +49,8 @@ pub(super) async fn copy(
     let mut counts: BTreeMap<(i16, &str), [i32; 3]> = BTreeMap::new();
     let mut sink = tx.copy_in_raw(COPY).await?;
     let mut rows = Rows(HEADER.to_vec());
-    for Placed { place, job } in jobs {
-        let state = rows.add(job, now, *place);
+    for placed @ Placed { job, .. } in jobs {
+        let state = rows.add(placed, now);
         created.insert(job.id, state);
         let count = counts.entry((job.shard, &*job.queue)).or_default();
         match state {
@@ -90,7 +90,8 @@ struct Rows(Vec<u8>);
 
 impl Rows {
     /// Adds a job as insert.sql would; returns the state that it begins in.
-    fn add(&mut self, job: &NewJob, now: DateTime<Utc>, place: usize) -> JobState {
+    fn add(&mut self, placed: &Placed<'_>, now: DateTime<Utc>) -> JobState {
+        let Placed { place, job, .. } = placed;
         let due = match job.due {
             Due::In(delay) => later(now, TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX)),
             Due::At(at) => at,
@@ -105,7 +106,7 @@ impl Rows {
         self.field(&limited.map_or(1, |limited| limited.weight as i16).to_be_bytes());
         self.field(&(job.waits_for as i16).to_be_bytes());
         self.field(job.id.as_bytes());
-        self.time(later(due, TimeDelta::microseconds(place as i64)));
+        self.time(later(due, TimeDelta::microseconds(*place as i64)));
         self.time(now);
         self.field(&[limited.is_some_and(|limited| limited.is_sequence).into()]);
         self.field(job.queue.as_bytes());
@@ -114,7 +115,7 @@ impl Rows {
         self.text(limited.map(|limited| limited.key.as_str()));
         self.tags(&job.tags);
         self.text(job.actor.as_deref());
-        self.text(job.trace.as_deref());
+        self.text(placed.trace());
         match job.parent {
             Some(parent) => self.field(parent.as_bytes()),
             None => self.null(),

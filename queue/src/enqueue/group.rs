@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{EnqueueError, Enqueued, enqueue};
-use crate::{NewJob, Notifier, Unique};
+use crate::{NewJob, Notifier, Unique, trace};
 
 /// Jobs that share a commit at most.
 const GROUP_MAX: usize = 1_000;
@@ -52,6 +52,12 @@ impl Enqueuer {
     /// As [`enqueue`]; after [`EnqueueError::Shared`] and [`EnqueueError::Database`] the job may or may not be there:
     /// repeating it with the same id is safe while the job lives.
     pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, EnqueueError> {
+        // The task that writes works for nobody in particular.
+        let span = trace::current().map(|caller| trace::Span::enqueue(caller, &job.kind, &job.queue, 1));
+        let job = match span.as_ref().filter(|_| job.trace.is_none()) {
+            Some(span) => job.trace(span.context().to_string()),
+            None => job,
+        };
         let ended = || EnqueueError::Shared("the task that writes has ended".to_owned());
         let (answer, answered) = oneshot::channel();
         self.sender.send(Waiting { job, answer }).await.map_err(|_| ended())?;

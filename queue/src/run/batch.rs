@@ -130,7 +130,7 @@ impl Executor {
                 let second = part[part.len() / 2..].to_vec();
                 let mut first = part;
                 first.truncate(first.len() / 2);
-                tracing::info!(kind = kind.name, jobs = first.len() + second.len(), error = ?failed, "a batch is split");
+                tracing::info!(jobs = first.len() + second.len(), error = %failed, "a batch is split");
                 parts.extend([second, first]);
             } else {
                 report.open.extend(part.iter().map(|job| self.settlement(kind, job, Err(&failed))));

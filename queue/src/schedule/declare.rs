@@ -1,10 +1,10 @@
 //! Brings the schedules that code declares into the database.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::manage::announce;
-use super::{Schedule, ScheduleError};
+use super::{Schedule, ScheduleError, layers};
 
 /// What became of declared schedules; names in alphabetical order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,14 +18,19 @@ pub struct Declared {
     pub undeclared: Vec<String>,
 }
 
-/// Makes these schedules, or changes them to what they are in code, except those that were changed at run time. Whether
-/// they are paused stays as it is. Doing it again, or in many processes at once, does nothing more.
+/// Makes these schedules, or changes them to what they are in code and environment, except those that were changed at run
+/// time; of these it only keeps what code and environment say. Whether they are paused stays as it is. Doing it again, or
+/// in many processes at once, does nothing more; of processes that say different things, the last one counts, in all.
 ///
 /// # Errors
 /// [`ScheduleError::CatchUp`] and [`ScheduleError::Database`]; nothing is written then.
 pub async fn declare(conn: &mut PgConnection, schedules: &[Schedule]) -> Result<Declared, ScheduleError> {
-    let mut written = write(&mut *conn, schedules, true).await?;
+    let mut tx = conn.begin().await?;
+    let mut written = write(&mut tx, schedules, true).await?;
     written.sort_unstable();
+    // The rows are locked now, also of those that are not written.
+    layers::keep(&mut tx, schedules).await?;
+    tx.commit().await?;
     let names: Vec<String> = schedules.iter().map(|schedule| schedule.name.clone()).collect();
     let others = sqlx::query!(
         r#"
@@ -83,8 +88,8 @@ pub(super) async fn write(
         &each().map(|one| one.job.max_attempts as i16).collect::<Vec<_>>(),
         &each().map(|one| one.job.plain_payload()).collect::<Vec<_>>() as &[&str],
         &each().map(|one| one.job.version).collect::<Vec<_>>(),
-        &each().map(|one| one.spec.to_string()).collect::<Vec<_>>(),
-        &each().map(|one| one.zone.name()).collect::<Vec<_>>() as &[&str],
+        &each().map(|one| one.when().0.to_string()).collect::<Vec<_>>(),
+        &each().map(|one| one.when().1.name()).collect::<Vec<_>>() as &[&str],
         &each().map(|one| one.catch_up.as_str()).collect::<Vec<_>>() as &[&str],
         &each().map(|one| one.catch_up.max() as i16).collect::<Vec<_>>(),
         &each().map(|one| one.overlap.as_str()).collect::<Vec<_>>() as &[&str],

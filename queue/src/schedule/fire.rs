@@ -13,6 +13,7 @@ use super::row::{Row, read};
 use super::{Schedule, ScheduleError};
 use crate::error::is_transient;
 use crate::metrics::{SCHEDULE_LATE_SECONDS, SCHEDULE_TICKS};
+use crate::trace::TraceContext;
 use crate::{NewJob, enqueue};
 
 /// How often to look for schedules that nothing told of: the whole cost of schedules while none is due.
@@ -179,7 +180,11 @@ impl<'a> Firing<'a> {
     }
 
     fn jobs(&self) -> impl Iterator<Item = NewJob> {
-        let job = |decision: &Decision| Some(self.schedule.job.clone().id(decision.job_id?).run_at(decision.tick_at));
+        let job = |decision: &Decision| {
+            // Nobody asked for it: each tick begins a trace.
+            let trace = TraceContext::root().to_string();
+            Some(self.schedule.job.clone().id(decision.job_id?).run_at(decision.tick_at).trace(trace))
+        };
         self.decisions.iter().filter_map(job)
     }
 }

@@ -126,15 +126,6 @@ fn apply(row: &mut Row, change: &Change) -> Result<(), ScheduleError> {
     Ok(())
 }
 
-/// Lets code decide again: the next process that starts applies what it declares of this schedule.
-///
-/// # Errors
-/// [`ScheduleError::NotFound`].
-pub async fn revert(conn: &mut PgConnection, name: &str) -> Result<(), ScheduleError> {
-    let reverted = sqlx::query!("update queue.schedule set is_overridden = false where name = $1", name);
-    found(name, reverted.execute(conn).await?.rows_affected())
-}
-
 /// Stops a schedule's ticks; jobs that it has made are left alone.
 ///
 /// # Errors

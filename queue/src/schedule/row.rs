@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub(super) is_paused: bool,
     pub(super) is_declared: bool,
     pub(super) is_overridden: bool,
+    pub(super) declared: Option<String>,
+    pub(super) configured: Option<String>,
     pub(super) next_at: Option<DateTime<Utc>>,
     pub(super) error: Option<String>,
     pub(super) last_tick_at: Option<DateTime<Utc>>,
@@ -68,6 +70,7 @@ impl Row {
             job: job.actor(format!("schedule:{}", self.name)),
             spec: self.spec.parse()?,
             zone: parse_zone(&self.time_zone)?,
+            configured: None,
             catch_up: self.catch_up(),
             overlap: self.overlap(),
         })

@@ -13,6 +13,8 @@ use super::local::{next_each, next_once};
 const SPEC_BYTES_MAX: usize = 200;
 /// The longest time between two ticks of `@every`: a year, in seconds.
 const EVERY_SECONDS_MAX: i64 = 366 * 86_400;
+/// What stands for no tick at all.
+const OFF: &str = "off";
 /// The words that stand for five fields.
 const WORDS: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
@@ -69,6 +71,8 @@ enum Form {
     /// At whole multiples of this many seconds since 1970.
     Every(i64),
     Cron(Cron),
+    /// Never by itself.
+    Off,
 }
 
 impl FromStr for Spec {
@@ -81,6 +85,7 @@ impl FromStr for Spec {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let form = match text.split_once(' ') {
             Some(("@every", period)) => Form::Every(parse_seconds(period)?),
+            None if text == OFF => Form::Off,
             _ if text.starts_with('@') => {
                 let known = WORDS.iter().find(|(word, _)| *word == text);
                 Form::Cron(Cron::parse(known.ok_or_else(|| SpecError::Word(text.clone()))?.1)?)
@@ -102,6 +107,7 @@ impl Spec {
     pub(crate) fn next_after(&self, zone: Tz, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.form {
             Form::Every(seconds) => DateTime::from_timestamp((after.timestamp().div_euclid(*seconds) + 1) * seconds, 0),
+            Form::Off => None,
             // In every hour there is: what counts is the time that passes, so the clock's jumps move nothing.
             Form::Cron(cron) if cron.is_every_hour() => next_each(zone, after, |local| cron.next_local(local)),
             // At hours of the day: each happens once on each day, also where the clock jumps.

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::ScheduleError;
+use super::layers::{When, of_row};
 use super::row::{Row, lock, read};
 use super::spec::parse_zone;
 
@@ -44,6 +45,12 @@ pub struct ScheduleView {
     pub is_declared: bool,
     /// Whether it was changed at run time, so that code does not decide any more.
     pub is_overridden: bool,
+    /// Who decides: `code`, `environment` or `operator`.
+    pub source: &'static str,
+    /// When it ticks by what code says, if it comes from there.
+    pub declared: Option<When>,
+    /// When it ticks by the environment, if that says anything.
+    pub configured: Option<When>,
     /// The next ten ticks, or those that it would have if it were not paused; the first is past if it is due. Fewer when
     /// there are no more, and none when its spec is not understood.
     pub next: Vec<DateTime<Utc>>,
@@ -176,7 +183,16 @@ fn view(row: Row) -> ScheduleView {
         _ => row.next_at,
     };
     let next = |tick: &DateTime<Utc>| schedule.as_ref().and_then(|schedule| schedule.next_after(*tick));
+    let (declared, configured) = of_row(&row);
+    let source = match (row.is_declared && !row.is_overridden, &configured) {
+        (false, _) => "operator",
+        (true, Some(_)) => "environment",
+        (true, None) => "code",
+    };
     ScheduleView {
+        source,
+        declared,
+        configured,
         next: std::iter::successors(first.filter(|_| schedule.is_some()), next).take(NEXT_MAX).collect(),
         catch_up: row.catch_up().as_str(),
         overlap: row.overlap().as_str(),

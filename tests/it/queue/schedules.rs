@@ -259,8 +259,6 @@ async fn a_change_takes_effect_at_once_and_stands_against_code_until_it_is_rever
     let again = schedule::declare(&mut *conn(&pool).await, std::slice::from_ref(&yearly)).await.unwrap();
     assert_eq!((again.written.len(), again.kept), (0, vec!["a".to_owned()]));
     schedule::revert(&mut *conn(&pool).await, "a").await.unwrap();
-    let again = schedule::declare(&mut *conn(&pool).await, std::slice::from_ref(&yearly)).await.unwrap();
-    assert_eq!(again.written, ["a"]);
     let view = schedule::get(&mut *conn(&pool).await, "a").await.unwrap();
     assert_eq!((view.spec.as_str(), view.payload), ("@yearly", json!({ "name": "of code", "act": "Succeed" })));
     assert!(view.next[0].to_rfc3339().ends_with("-01-01T00:00:00+00:00"), "{:?}", view.next);

@@ -100,7 +100,7 @@ impl Stage {
     /// Has transactions accepted and enqueued.
     pub(super) async fn accept(&self, principal: Principal, transactions: Vec<NewTransaction>) -> Vec<TransactionId> {
         let submitter = Submitter::spawn(self.pool.clone(), Notifier::spawn(self.pool.clone()));
-        let submission = Submission { principal, transactions, repeatable: None, trace: None };
+        let submission = Submission::new(principal, transactions, None);
         let Submitted::Done(decisions) = submitter.submit(submission).await.unwrap() else { panic!("it is new") };
         let id = |decision| match decision {
             Decision::Accepted(transaction) => transaction.id,

@@ -9,6 +9,7 @@ use jobs::submitted::Submitted;
 use poem::http::StatusCode;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Query};
+use queue::trace;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,6 @@ use crate::accepted::Accepted;
 use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::body::upload::Upload;
-use crate::edge::Trace;
 use crate::idempotency::{IdempotencyKey, repeatable};
 use crate::problem::Problem;
 use crate::problem::from_domain::sentence;
@@ -71,7 +71,6 @@ impl CreateImport {
     async fn call(
         &self,
         #[oai(scope = "needs::PRODUCTS_WRITE")] caller: Caller,
-        trace: Trace,
         /// What the rows are.
         kind: Query<ImportKind>,
         /// Whose the products become, if not the caller's; takes the role `admin`.
@@ -83,9 +82,9 @@ impl CreateImport {
     ) -> Result<Accepted, Failure<Self>> {
         let kind = Kind::parse(kind.0.word()).expect("the API has the domain's words");
         let new = NewUpload { kind, format: file.format, owner: owner_id.0.map(|Id(owner)| UserId(owner)) };
-        let work = receive(self.0.clone(), caller.0, new, file, (key.0, trace.0));
+        let work = receive(self.0.clone(), caller.0, new, file, key.0);
         // On a task of its own: a client that goes away ends this call, and what arrived is still to be removed.
-        let submitted = tokio::spawn(work).await.map_err(|_| Problem::internal())??;
+        let submitted = tokio::spawn(trace::carry(work)).await.map_err(|_| Problem::internal())??;
         Ok(match submitted {
             Submitted::Done(asked) => Accepted::of(asked.id, false),
             Submitted::Replayed(kept) => Accepted::kept(&kept),
@@ -99,14 +98,14 @@ async fn receive(
     caller: Principal,
     new: NewUpload,
     mut file: Upload,
-    (key, trace): (Option<IdempotencyKey>, Option<String>),
+    key: Option<IdempotencyKey>,
 ) -> Result<Submitted<Asked>, Problem> {
     let upload = upload::begin(&mut *state.connection().await?, &caller, new).await?;
     let submitted = async {
         let complete = save(&state, upload, new, &mut file).await?;
         let repeatable = repeatable(key, "POST /api/v1/imports", fingerprint(&complete, new), kept);
         let what = (new.kind, upload, &complete);
-        Ok(import::submit(&state.pool, &state.notifier, &caller, what, (repeatable.as_ref(), trace)).await?)
+        Ok(import::submit(&state.pool, &state.notifier, &caller, what, repeatable.as_ref()).await?)
     };
     let submitted: Result<_, Problem> = submitted.await;
     if submitted.is_err()

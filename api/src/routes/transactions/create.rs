@@ -8,7 +8,6 @@ use super::new::NewTransaction;
 use super::response::{self, Request, Response};
 use crate::auth::{Caller, needs};
 use crate::body::Body;
-use crate::edge::Trace;
 use crate::idempotency::IdempotencyKey;
 use crate::prefer::Prefer;
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -82,7 +81,6 @@ impl CreateTransaction {
     async fn call(
         &self,
         #[oai(scope = "needs::TRANSACTIONS_WRITE")] caller: Caller,
-        trace: Trace,
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
@@ -97,7 +95,6 @@ impl CreateTransaction {
             route: "POST /api/v1/transactions",
             key: key.0,
             fingerprint: body.fingerprint,
-            trace,
             prefer: prefer.0,
         };
         Ok(request.answer(&self.0, answer::problem).await?)

@@ -21,7 +21,6 @@ use crate::body::choice::choice;
 use crate::body::list::List;
 use crate::body::object::object;
 use crate::body::{Body, Shape};
-use crate::edge::Trace;
 use crate::idempotency::{IdempotencyKey, repeatable};
 use crate::prefer::Prefer;
 use crate::reply::{Failure, Operation, Refusal, Reply, refusals};
@@ -149,7 +148,6 @@ impl CreateTransactionBatch {
     async fn call(
         &self,
         #[oai(scope = "needs::TRANSACTIONS_WRITE")] caller: Caller,
-        trace: Trace,
         /// Makes the request safe to repeat: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
@@ -161,7 +159,7 @@ impl CreateTransactionBatch {
         let transactions = checked(body.value)?;
         let repeatable = repeatable(key.0, "POST /api/v1/transactions/batch", body.fingerprint, answer::keep_all);
         let Caller(principal) = caller;
-        let submission = Submission { principal, transactions, repeatable, trace: trace.0 };
+        let submission = Submission::new(principal, transactions, repeatable);
         let (mut decided, replayed): (Vec<Decided>, _) = match self.0.submitter.submit(submission).await? {
             Submitted::Done(decisions) => (decisions.into_iter().map(Decided::from).collect(), None),
             Submitted::Replayed(kept) => (answer::again(&self.0, &principal, kept).await?, Some(true)),

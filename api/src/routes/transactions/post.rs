@@ -12,7 +12,6 @@ use crate::body::money::MoneyField;
 use crate::body::object::object;
 use crate::body::text::{Id, Text, Time};
 use crate::body::{Body, Shape};
-use crate::edge::Trace;
 use crate::idempotency::IdempotencyKey;
 use crate::prefer::Prefer;
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -79,7 +78,6 @@ impl PostTransaction {
     async fn call(
         &self,
         #[oai(scope = "needs::TRANSACTIONS_WRITE")] caller: Caller,
-        trace: Trace,
         /// The transaction.
         id: Path<Id>,
         /// Makes the request safe to repeat: the same key and body get the same answer.
@@ -105,7 +103,6 @@ impl PostTransaction {
             route: "POST /api/v1/transactions/{id}/post",
             key: key.0,
             fingerprint: response::fingerprint(body.fingerprint, id),
-            trace,
             prefer: prefer.0,
         };
         Ok(request.answer(&self.0, answer::problem_of_path).await?)

@@ -11,7 +11,6 @@ use poem_openapi::ApiResponse;
 use sha2::{Digest, Sha256};
 
 use super::answer::{self, Decided};
-use crate::edge::Trace;
 use crate::idempotency::{IdempotencyKey, repeatable};
 use crate::prefer::Prefer;
 use crate::problem::Problem;
@@ -79,7 +78,6 @@ pub(super) struct Request {
     pub(super) route: &'static str,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) fingerprint: [u8; 32],
-    pub(super) trace: Trace,
     pub(super) prefer: Option<Prefer>,
 }
 
@@ -90,10 +88,10 @@ impl Request {
         state: &Shared,
         refused: impl Fn(&Refused) -> Problem,
     ) -> Result<Response, Problem> {
-        let Request { principal, new, route, key, fingerprint, trace, prefer } = self;
+        let Request { principal, new, route, key, fingerprint, prefer } = self;
         new.validate()?;
         let repeatable = repeatable(key, route, fingerprint, answer::keep_accepted);
-        let submission = Submission { principal, transactions: vec![new], repeatable, trace: trace.0 };
+        let submission = Submission::new(principal, vec![new], repeatable);
         let (decided, replayed) = match state.submitter.submit(submission).await? {
             Submitted::Done(mut decisions) => match decisions.pop() {
                 Some(Decision::Refused(refusal)) => return Err(refused(&refusal)),
@@ -101,6 +99,9 @@ impl Request {
             },
             Submitted::Replayed(kept) => (answer::again(state, &principal, kept).await?.pop(), Some(true)),
         };
+        if let Some(Decided::Accepted(transaction) | Decided::Exists(transaction)) = &decided {
+            tracing::Span::current().record("transaction_id", tracing::field::display(transaction.id));
+        }
         let wait = prefer.and_then(|Prefer(wait)| wait);
         Ok(response(state, principal, decided.ok_or_else(Problem::internal)?, replayed, wait).await)
     }

@@ -11,7 +11,6 @@ use crate::auth::{Caller, needs};
 use crate::body::object::object;
 use crate::body::text::{Id, Text};
 use crate::body::{Body, Shape};
-use crate::edge::Trace;
 use crate::idempotency::IdempotencyKey;
 use crate::prefer::Prefer;
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -57,7 +56,6 @@ impl VoidTransaction {
     async fn call(
         &self,
         #[oai(scope = "needs::TRANSACTIONS_WRITE")] caller: Caller,
-        trace: Trace,
         /// The transaction.
         id: Path<Id>,
         /// Makes the request safe to repeat: the same key and body get the same answer.
@@ -81,7 +79,6 @@ impl VoidTransaction {
             route: "POST /api/v1/transactions/{id}/void",
             key: key.0,
             fingerprint: response::fingerprint(body.fingerprint, id),
-            trace,
             prefer: prefer.0,
         };
         Ok(request.answer(&self.0, answer::problem_of_path).await?)

@@ -53,6 +53,7 @@ pub(super) async fn list(args: ListArgs) -> Result<ExitCode> {
     }
     let row = |schedule: &ScheduleView| {
         let state = match (&schedule.error, schedule.is_paused) {
+            (None, false) if schedule.next.is_empty() => "off",
             (Some(_), _) => "failing",
             (None, true) => "paused",
             (None, false) => "ticking",
@@ -63,12 +64,13 @@ pub(super) async fn list(args: ListArgs) -> Result<ExitCode> {
             schedule.spec.clone(),
             schedule.time_zone.clone(),
             state.to_owned(),
+            schedule.source.to_owned(),
             time_or_dash(schedule.next.first().copied()),
             time_or_dash(schedule.last_tick_at),
         ]
     };
-    let rows: Vec<[String; 7]> = schedules.iter().map(row).collect();
-    print_table(["NAME", "KIND", "SPEC", "TIME ZONE", "STATE", "NEXT", "LAST"], &rows);
+    let rows: Vec<[String; 8]> = schedules.iter().map(row).collect();
+    print_table(["NAME", "KIND", "SPEC", "TIME ZONE", "STATE", "BY", "NEXT", "LAST"], &rows);
     Ok(ExitCode::SUCCESS)
 }
 
