@@ -15,7 +15,7 @@ use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::job_waiters::JobWaiters;
 use crate::problem::Problem;
-use crate::realtime::Hub;
+use crate::realtime::{Hub, Seats};
 use crate::replica::Replica;
 use crate::waiters::Waiters;
 
@@ -104,6 +104,7 @@ pub(crate) struct Shared {
     pub(crate) replica: Option<Arc<Replica>>,
     pub(crate) job_waiters: JobWaiters,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) seats: Arc<Seats>,
 }
 
 /// A share of it.
@@ -131,6 +132,7 @@ impl Shared {
             waiters,
             job_waiters,
             hub,
+            seats: Arc::default(),
             buckets,
             load,
             replica,
