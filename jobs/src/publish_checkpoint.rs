@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use domain::events::{self, Event};
+use domain::events::{self, Event, topic};
 use ledger::Book;
 use ledger::checkpoint;
 use queue::schedule::{CatchUp, Overlap, Schedule};
@@ -63,10 +63,11 @@ impl Job for PublishCheckpoint {
         checkpoint::wait_for_writer(tx, book).await?;
         let signed = checkpoint::sign_head_by(tx, book, &keys).await.map_err(JobError::retry)?;
         if let Some(checkpoint) = signed {
-            let payload = json!({ "size": checkpoint.size });
-            let event = Event { topic: "ledger".to_owned(), kind: "ledger.checkpoint", payload };
+            let payload = json!({ "v": 1, "size": checkpoint.size });
+            let event = Event::new("ledger.checkpoint", [topic::LEDGER.to_owned()], &payload);
             events::publish(tx, book, &[event]).await?;
             metrics::counter!(CHECKPOINTS.name).increment(1);
+            ctx.tell(events::CHANNEL);
         }
         Ok(())
     }

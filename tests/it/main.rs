@@ -8,6 +8,7 @@ mod chaos;
 mod dashboards;
 mod doctor;
 mod domain;
+mod events;
 mod history;
 mod import;
 mod import_client;
