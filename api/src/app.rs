@@ -4,17 +4,25 @@ use poem::{Endpoint, IntoEndpoint, Response, Route};
 use poem_openapi::OpenApi;
 
 use crate::edge::{Edge, Paths};
+use crate::realtime::phoenix;
 use crate::routes::operations;
-use crate::state::{ApiState, Shared};
+use crate::state::{ApiState, Shared, State};
 use crate::{documents, probes};
 
 /// The whole API as one poem endpoint, for a server or for a test to call. Must be called within a tokio runtime.
 pub fn endpoint(state: ApiState) -> impl Endpoint<Output = Response> {
-    let state = Shared::new(state);
+    endpoint_of(Shared::new(state))
+}
+
+/// The same on what is shared already.
+pub(crate) fn endpoint_of(state: State) -> impl Endpoint<Output = Response> {
     let operations = operations(&state);
     let mut paths = paths_of(&operations);
     for path in probes::PATHS.iter().chain(&documents::PATHS) {
         paths = paths.and_get(path);
+    }
+    for path in phoenix::PATHS {
+        paths = paths.and_socket(path);
     }
     crate::edge::describe_metrics();
     crate::auth::describe_metrics();
@@ -22,6 +30,7 @@ pub fn endpoint(state: ApiState) -> impl Endpoint<Output = Response> {
     let document = documents::render(&service);
     let route = Route::new().nest_no_strip("/api", service.into_endpoint());
     let route = documents::routes(probes::routes(route, &state), document);
+    let route = phoenix::routes(route, &state);
     Edge::new(route, state, paths)
 }
 

@@ -15,7 +15,7 @@ use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
-pub(crate) use tokens::Tokens;
+pub(crate) use tokens::{Lost, Tokens};
 
 use crate::edge::Context;
 use crate::problem::Problem;

@@ -5,7 +5,7 @@ mod audit;
 mod categories;
 mod category_rules;
 mod imports;
-mod jobs;
+pub(crate) mod jobs;
 mod keys;
 mod ledger;
 mod merge;

@@ -22,11 +22,11 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 pub use tls::Tls;
 
-use crate::state::{ApiState, Limits};
+use crate::state::{ApiState, Limits, Shared};
 
 /// After accepting failed (as when file descriptors run out), so long a pause: a hot loop would only make it worse.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -51,7 +51,18 @@ pub struct ApiConfig {
 pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let limits = config.state.limits.clone();
     let socket = Socket { listener: config.listener, tls: config.tls, limits };
-    serve_endpoint(socket, crate::app::endpoint(config.state), shutdown).await
+    let state = Shared::new(config.state);
+    let phoenix = state.phoenix.clone();
+    let (stop, stopping) = oneshot::channel::<()>();
+    // Those who are connected for long hear of it while the requests in flight end.
+    let drain = async {
+        shutdown.await;
+        drop(stop);
+        phoenix.drain().await;
+    };
+    let served = serve_endpoint(socket, crate::app::endpoint_of(state), async { drop(stopping.await) });
+    let (served, ()) = tokio::join!(served, drain);
+    served
 }
 
 /// Where to serve, and how.

@@ -33,6 +33,8 @@ struct Method {
     prefers: bool,
     /// Whether it is to go.
     retired: Option<&'static Retired>,
+    /// Whether it takes parameters that are not listed.
+    is_open: bool,
 }
 
 impl Method {
@@ -42,7 +44,7 @@ impl Method {
         let retired = operation.operation_id.and_then(retired::find);
         let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
         let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
-        Method { query: query.map(|parameter| parameter.name).collect(), scopes, prefers, retired }
+        Method { query: query.map(|parameter| parameter.name).collect(), scopes, prefers, retired, is_open: false }
     }
 }
 
@@ -83,6 +85,14 @@ impl Paths {
     /// Adds a path that is no documented operation and is only read.
     pub(crate) fn and_get(mut self, path: &str) -> Paths {
         self.entry(path).methods.insert(http::Method::GET.to_string(), Method::default());
+        self
+    }
+
+    /// Adds a path of the channels: their clients may send parameters of their own.
+    pub(crate) fn and_socket(mut self, path: &str) -> Paths {
+        for method in [http::Method::GET, http::Method::POST] {
+            self.entry(path).methods.insert(method.to_string(), Method { is_open: true, ..Method::default() });
+        }
         self
     }
 
@@ -143,7 +153,8 @@ impl Paths {
         let fits = |path: &&Path| fits(&path.template, request.uri().path());
         // As the router does: a path that is written out goes before one with a parameter, whatever the method.
         let found = self.known.values().filter(fits).min_by_key(|path| path.template.matches('{').count())?;
-        Some(&found.methods.get(method(request))?.query)
+        let method = found.methods.get(method(request))?;
+        (!method.is_open).then_some(&method.query)
     }
 
     /// The scopes that the operation of a request asks of its caller; the request has been routed.

@@ -1,0 +1,3 @@
+//! What is told as it happens.
+
+pub(crate) mod phoenix;

@@ -1,0 +1,253 @@
+//! Which topics there are: who may join each, which events of the log it follows, by which names and in which shape they are pushed.
+//!
+//! The map is configuration, so that a front end that knows other names than ours needs no change: a file of JSON, read once at the
+//! start. Without one, the topics are those of `topics/default.json`.
+
+mod pattern;
+mod shape;
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use domain::access::scope::Scope;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+pub(super) use pattern::Pattern;
+use shape::Shape;
+
+use super::log::Event;
+
+/// The topics without a file.
+const DEFAULT: &str = include_str!("topics/default.json");
+
+/// The topics that clients may join.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicMap(Vec<Topic>);
+
+/// Topics of one pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Topic {
+    pub(super) pattern: Pattern,
+    pub(super) who: Who,
+    pub(super) scope: Option<Scope>,
+    pub(super) has_presence: bool,
+    follows: Vec<Pattern>,
+    /// What is pushed of it; empty: every event, by its own name.
+    events: BTreeMap<String, Push>,
+    shape: Shape,
+}
+
+/// Who may join, beside the scope that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Who {
+    /// The user whose id it is, and staff.
+    Owner,
+    /// Whoever may see the job whose id it is.
+    Job,
+    /// Operators and administrators.
+    Staff,
+    /// Every caller with a token.
+    Anyone,
+}
+
+/// How an event is pushed.
+#[derive(Debug, Clone, PartialEq)]
+struct Push {
+    event: String,
+    shape: Shape,
+}
+
+impl Default for TopicMap {
+    fn default() -> TopicMap {
+        DEFAULT.parse().expect("a test holds the default map")
+    }
+}
+
+impl TopicMap {
+    /// The topics of this name, and the id in the name.
+    pub(super) fn find<'a, 't>(&'a self, name: &'t str) -> Option<(&'a Topic, &'t str)> {
+        self.0.iter().find_map(|topic| topic.pattern.id_in(name).map(|id| (topic, id)))
+    }
+
+    /// Every topic of clients that an event belongs to which the log has under this topic.
+    pub(super) fn followers(&self, log_topic: &str) -> impl Iterator<Item = (&Topic, String)> {
+        self.0.iter().flat_map(move |topic| {
+            let ids = topic.follows.iter().filter_map(move |pattern| pattern.id_in(log_topic));
+            ids.map(move |id| (topic, topic.pattern.with(id)))
+        })
+    }
+}
+
+impl Topic {
+    /// The topics of the log that a topic with this id follows.
+    pub(super) fn log_topics(&self, id: &str) -> Vec<String> {
+        self.follows.iter().map(|pattern| pattern.with(id)).collect()
+    }
+
+    /// The name and the payload by which clients are told of an event; none if this topic does not tell of its kind.
+    pub(super) fn render<'a>(&'a self, event: &'a Event) -> Option<(&'a str, Box<RawValue>)> {
+        if self.events.is_empty() {
+            return Some((&event.kind, self.shape.render(event)));
+        }
+        let push = self.events.get(&event.kind)?;
+        Some((&push.event, push.shape.render(event)))
+    }
+}
+
+/// The file, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    topics: Vec<WrittenTopic>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTopic {
+    topic: String,
+    who: Who,
+    scope: Option<String>,
+    #[serde(default)]
+    follows: Vec<String>,
+    #[serde(default)]
+    presence: bool,
+    payload: Option<Value>,
+    #[serde(default)]
+    events: BTreeMap<String, WrittenPush>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenPush {
+    Named(String),
+    Shaped { event: String, payload: Option<Value> },
+}
+
+impl FromStr for TopicMap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TopicMap, String> {
+        let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut topics: Vec<Topic> = Vec::new();
+        for written in written.topics {
+            let name = written.topic.clone();
+            let topic = Topic::try_from(written).map_err(|error| format!("topic {name}: {error}"))?;
+            if topics.iter().any(|other| other.pattern.overlaps(&topic.pattern)) {
+                return Err(format!("topic {name}: another one matches the same names"));
+            }
+            topics.push(topic);
+        }
+        Ok(TopicMap(topics))
+    }
+}
+
+impl TryFrom<WrittenTopic> for Topic {
+    type Error = String;
+
+    fn try_from(written: WrittenTopic) -> Result<Topic, String> {
+        let pattern: Pattern = written.topic.parse()?;
+        if pattern.takes_phoenix() {
+            return Err("`phoenix` is the protocol's own".to_owned());
+        }
+        let scope = written.scope.as_deref().map(|name| Scope::parse(name).ok_or(format!("there is no scope {name}")));
+        let follows = written.follows.iter().map(|text| text.parse()).collect::<Result<Vec<Pattern>, String>>()?;
+        may_follow(written.who, &pattern, &follows)?;
+        let shape = Shape::of(written.payload)?;
+        let push = |(kind, written): (String, WrittenPush)| {
+            let (event, payload) = match written {
+                WrittenPush::Named(event) => (event, None),
+                WrittenPush::Shaped { event, payload } => (event, payload),
+            };
+            let own = payload.map(|payload| Shape::of(Some(payload))).transpose()?;
+            Ok((kind, Push { event, shape: own.unwrap_or_else(|| shape.clone()) }))
+        };
+        let events = written.events.into_iter().map(push).collect::<Result<_, String>>()?;
+        let scope = scope.transpose()?;
+        Ok(Topic { pattern, who: written.who, scope, has_presence: written.presence, follows, events, shape })
+    }
+}
+
+/// Refuses a map by which somebody would be told of what is not theirs.
+fn may_follow(who: Who, pattern: &Pattern, follows: &[Pattern]) -> Result<(), String> {
+    if matches!(who, Who::Owner | Who::Job) && !pattern.has_id() {
+        return Err("whose it is stands in its name, which has to end in {id}".to_owned());
+    }
+    if who == Who::Anyone && !follows.is_empty() {
+        return Err("what anyone may join follows nothing of the log".to_owned());
+    }
+    for follow in follows {
+        if pattern.has_id() && !follow.has_id() {
+            return Err(format!("it cannot follow {follow}, which has no {{id}}"));
+        }
+        if who != Who::Staff && !pattern.has_id() {
+            return Err(format!("only staff may follow {follow} without an {{id}}"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(topic: &str) -> String {
+        format!(r#"{{"topics": [{topic}]}}"#).parse::<TopicMap>().unwrap_err()
+    }
+
+    #[test]
+    fn the_default_map_has_the_topics_of_the_design() {
+        let map = TopicMap::default();
+        for (name, who, id) in [
+            ("user:7", Who::Owner, "7"),
+            ("transactions:7", Who::Owner, "7"),
+            ("ledger", Who::Staff, ""),
+            ("jobs:7", Who::Job, "7"),
+        ] {
+            let (topic, found) = map.find(name).unwrap();
+            assert_eq!((topic.who, found), (who, id), "{name}");
+        }
+        for unknown in ["", "users:7", "user:", "user", "ledger:1", "phoenix"] {
+            assert!(map.find(unknown).is_none(), "{unknown}");
+        }
+        let followers: Vec<String> = map.followers("transactions:7").map(|(_, name)| name).collect();
+        assert_eq!(followers, ["transactions:7"]);
+    }
+
+    #[test]
+    fn names_of_another_front_end_are_a_matter_of_the_file() {
+        let map: TopicMap = r#"{"topics": [{"topic": "orders:{id}", "who": "owner", "scope": "transactions:read",
+            "follows": ["transactions:{id}"], "events": {"transaction.recorded": {"event": "done",
+            "payload": {"orderId": "$data.transaction_id", "of": "$type", "price": "$$5", "deep": ["$id", "$data.no"]}}}}]}"#
+            .parse()
+            .unwrap();
+        let event = Event::sample("transaction.recorded", r#"{"transaction_id":"t1"}"#);
+        let (topic, _) = map.followers("transactions:7").next().unwrap();
+        let (name, payload) = topic.render(&event).unwrap();
+        assert_eq!(name, "done");
+        let wanted = r#"{"deep":["e1",null],"of":"transaction.recorded","orderId":"t1","price":"$5"}"#;
+        assert_eq!(payload.get(), wanted);
+        assert!(topic.render(&Event::sample("transaction.rejected", "{}")).is_none(), "only what is named");
+    }
+
+    #[test]
+    fn a_map_that_would_tell_others_is_refused() {
+        for (topic, why) in [
+            (r#"{"topic": "a", "who": "owner"}"#, "has to end in {id}"),
+            (r#"{"topic": "a", "who": "anyone", "follows": ["ledger"]}"#, "follows nothing"),
+            (r#"{"topic": "a:{id}", "who": "owner", "follows": ["ledger"]}"#, "has no {id}"),
+            (r#"{"topic": "a:{id}:b", "who": "owner"}"#, "at its end"),
+            (r#"{"topic": "a", "who": "staff", "scope": "all"}"#, "no scope all"),
+            (r#"{"topic": "phoenix", "who": "staff"}"#, "protocol's own"),
+            (r#"{"topic": "a", "who": "staff"}, {"topic": "a", "who": "staff"}"#, "same names"),
+            (r#"{"topic": "a", "who": "staff", "payload": "xml"}"#, "payload"),
+            (r#"{"topic": "a", "who": "staff", "payload": {"x": "$date"}}"#, "$date"),
+            (r#"{"topic": "a", "who": "staff", "more": 1}"#, "unknown field"),
+        ] {
+            let refusal = refusal(topic);
+            assert!(refusal.contains(why), "{topic}: {refusal}");
+        }
+    }
+}
