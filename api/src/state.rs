@@ -15,6 +15,7 @@ use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::job_waiters::JobWaiters;
 use crate::problem::Problem;
+use crate::realtime::Hub;
 use crate::realtime::phoenix::{Phoenix, SocketLimits};
 use crate::replica::Replica;
 use crate::waiters::Waiters;
@@ -107,6 +108,7 @@ pub(crate) struct Shared {
     pub(crate) replica: Option<Arc<Replica>>,
     pub(crate) job_waiters: JobWaiters,
     pub(crate) phoenix: Arc<Phoenix>,
+    pub(crate) hub: Arc<Hub>,
 }
 
 /// A share of it.
@@ -118,8 +120,9 @@ impl Shared {
         let ApiState { pool, submitter, notifier, metrics, limits, replica } = given;
         let waiters = Waiters::spawn(pool.clone());
         let job_waiters = JobWaiters::spawn(pool.clone());
+        let hub = Hub::spawn(&pool, 0);
         let (tokens, hashing) = (Tokens::spawn(&pool), Hashing::default());
-        let phoenix = Phoenix::spawn(&pool, &tokens, limits.sockets.clone());
+        let phoenix = Phoenix::spawn(&pool, &tokens, &hub, limits.sockets.clone());
         let buckets = Buckets::new(limits.rates.clone());
         let load = Load::watch(pool.clone(), limits.in_flight_max, limits.database_wait_max);
         let replica = replica.map(|replica| Replica::watch(replica, pool.clone(), limits.replica_lag_max));
@@ -133,6 +136,7 @@ impl Shared {
             hashing,
             waiters,
             job_waiters,
+            hub,
             buckets,
             load,
             replica,

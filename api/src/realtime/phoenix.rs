@@ -12,7 +12,6 @@ mod feed;
 mod frame;
 mod join;
 mod limits;
-mod log;
 mod longpoll;
 mod members;
 mod outbox;
@@ -35,6 +34,7 @@ pub use limits::SocketLimits;
 pub use topics::TopicMap;
 
 use crate::auth::{Lost, Tokens};
+use crate::realtime::Hub;
 use crate::state::State;
 
 /// The paths served here.
@@ -64,7 +64,7 @@ pub(crate) struct Phoenix {
 
 impl Phoenix {
     /// Begins without clients, and starts the tasks that keep it up to date; they end when the value is dropped.
-    pub(crate) fn spawn(pool: &PgPool, tokens: &Arc<Tokens>, limits: SocketLimits) -> Arc<Phoenix> {
+    pub(crate) fn spawn(pool: &PgPool, tokens: &Arc<Tokens>, hub: &Arc<Hub>, limits: SocketLimits) -> Arc<Phoenix> {
         let phoenix = Arc::new(Phoenix {
             limits,
             pool: pool.clone(),
@@ -74,7 +74,7 @@ impl Phoenix {
             presence: presence::Presence::new(),
             polls: longpoll::Polls::default(),
             refusals: connect::Refusals::default(),
-            feed: feed::Feed::new(),
+            feed: feed::Feed::new(hub),
         });
         tokio::spawn(revoke(Arc::downgrade(&phoenix)));
         tokio::spawn(presence::shared::run(Arc::downgrade(&phoenix)));

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
+use domain::events::Position;
+use domain::events::log::LoggedEvent;
 use ledger::Book;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::frame;
-use super::log::{Event, Position};
 use super::outbox::{FRAMES_MAX, Goodbye, Outbox};
 use super::topics::TopicMap;
 
@@ -39,11 +40,15 @@ enum Told {
 impl Member {
     fn tell(&self, position: Position, frame: &Frame) {
         match &mut *self.told.lock().expect("nobody panics while holding the lock") {
+            // One that comes by two topics of the log is told once, as is one that was among what it missed.
+            Told::Until(until) if position <= *until => {}
+            Told::Until(until) => {
+                *until = position;
+                self.outbox.push(frame.clone());
+            }
+            Told::Held(held) if held.last().is_some_and(|(last, _)| position <= *last) => {}
             Told::Held(held) if held.len() < FRAMES_MAX => held.push((position, frame.clone())),
             Told::Held(_too_many) => self.outbox.close(Goodbye::Slow),
-            // The log may have been read further for it than this process is told.
-            Told::Until(until) if position <= *until => {}
-            Told::Until(_) => self.outbox.push(frame.clone()),
         }
     }
 
@@ -51,6 +56,8 @@ impl Member {
         // Under the lock, so that nothing newer overtakes it.
         let mut told = self.told.lock().expect("nobody panics while holding the lock");
         let Told::Held(held) = std::mem::replace(&mut *told, Told::Until(until)) else { return };
+        let last = held.last().map_or(until, |(last, _)| until.max(*last));
+        *told = Told::Until(last);
         let held = held.into_iter().filter(|(position, _)| *position > until).map(|(_, frame)| frame);
         self.outbox.push_all(frames.into_iter().chain(held));
     }
@@ -85,7 +92,7 @@ impl Members {
     }
 
     /// Hands an event to all whom it concerns.
-    pub(super) fn tell(&self, map: &TopicMap, event: &Event) {
+    pub(super) fn tell(&self, map: &TopicMap, event: &LoggedEvent) {
         for (topic, name) in event.topics.iter().flat_map(|topic| map.followers(topic)) {
             // Most events concern nobody who is here: those are not even encoded.
             let key = (event.book, name);
@@ -101,6 +108,11 @@ impl Members {
     /// Sends a frame that is no event's to every member of a topic.
     pub(super) fn broadcast(&self, book: Book, topic: &str, frame: &Frame) {
         self.each(&(book, topic.to_owned()), |member| member.outbox.push(frame.clone()));
+    }
+
+    /// Whether a book has any.
+    pub(super) fn has_any(&self, book: Book) -> bool {
+        self.read(|topics| topics.keys().any(|(of, _)| *of == book))
     }
 
     fn each(&self, key: &(Book, String), with: impl Fn(&Member)) {
@@ -120,11 +132,16 @@ impl Members {
 mod tests {
     use super::*;
     use crate::realtime::phoenix::outbox::Next;
+    use crate::realtime::phoenix::topics::sample;
 
     const BOOK: Book = Book::MAIN;
 
-    fn event(batch: i64) -> Event {
-        Event { position: Position::of(batch), ..Event::sample("transaction.recorded", "{}") }
+    fn at(seq: i64) -> Position {
+        Position { seq, event: 1 }
+    }
+
+    fn event(seq: i64) -> LoggedEvent {
+        LoggedEvent { position: at(seq), ..sample("transaction.recorded", "{}") }
     }
 
     fn sent(outbox: &Outbox) -> usize {
@@ -141,7 +158,7 @@ mod tests {
         members.tell(&map, &event(3));
         assert_eq!(sent(&outbox), 0, "they are held");
         members.tell(&map, &event(6));
-        members.release(BOOK, "transactions:7", 1, vec![Frame::text("missed")], Position::of(5));
+        members.release(BOOK, "transactions:7", 1, vec![Frame::text("missed")], at(5));
         assert_eq!(sent(&outbox), 2, "what was missed, and the sixth");
         members.tell(&map, &event(4));
         members.tell(&map, &event(5));
@@ -159,7 +176,7 @@ mod tests {
         let outboxes: [Arc<Outbox>; 3] = Default::default();
         for (id, outbox) in (0..).zip(&outboxes) {
             members.join(BOOK, "transactions:7", id, outbox);
-            members.release(BOOK, "transactions:7", id, Vec::new(), Position::of(0));
+            members.release(BOOK, "transactions:7", id, Vec::new(), at(0));
         }
         members.tell(&map, &event(1));
         let starts = outboxes.map(|outbox| match outbox.try_next() {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use domain::access::scope::Scope;
+use domain::events::log::LoggedEvent;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -17,10 +18,11 @@ use serde_json::value::RawValue;
 pub(super) use pattern::Pattern;
 use shape::Shape;
 
-use super::log::Event;
-
 /// The topics without a file.
 const DEFAULT: &str = include_str!("topics/default.json");
+
+/// Stands for the name that an event has in the log.
+const OWN_NAME: &str = "*";
 
 /// The topics that clients may join.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,11 +32,12 @@ pub struct TopicMap(Vec<Topic>);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Topic {
     pub(super) pattern: Pattern,
-    pub(super) who: Who,
+    /// Any of them.
+    pub(super) who: Vec<Who>,
     pub(super) scope: Option<Scope>,
     pub(super) has_presence: bool,
     follows: Vec<Pattern>,
-    /// What is pushed of it; empty: every event, by its own name.
+    /// What is pushed of it, by the kind of event or as `transaction.*`; empty: every event, by its own name.
     events: BTreeMap<String, Push>,
     shape: Shape,
 }
@@ -45,6 +48,8 @@ pub(super) struct Topic {
 pub(super) enum Who {
     /// The user whose id it is, and staff.
     Owner,
+    /// Whoever may see the transaction whose id it is.
+    Transaction,
     /// Whoever may see the job whose id it is.
     Job,
     /// Operators and administrators.
@@ -88,12 +93,14 @@ impl Topic {
     }
 
     /// The name and the payload by which clients are told of an event; none if this topic does not tell of its kind.
-    pub(super) fn render<'a>(&'a self, event: &'a Event) -> Option<(&'a str, Box<RawValue>)> {
+    pub(super) fn render<'a>(&'a self, event: &'a LoggedEvent) -> Option<(&'a str, Box<RawValue>)> {
         if self.events.is_empty() {
             return Some((&event.kind, self.shape.render(event)));
         }
-        let push = self.events.get(&event.kind)?;
-        Some((&push.event, push.shape.render(event)))
+        let of_all = || self.events.get(&format!("{}.*", event.kind.split('.').next()?));
+        let push = self.events.get(&event.kind).or_else(of_all)?;
+        let name = if push.event == OWN_NAME { &event.kind } else { &push.event };
+        Some((name, push.shape.render(event)))
     }
 }
 
@@ -108,7 +115,7 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenTopic {
     topic: String,
-    who: Who,
+    who: Whoever,
     scope: Option<String>,
     #[serde(default)]
     follows: Vec<String>,
@@ -117,6 +124,13 @@ struct WrittenTopic {
     payload: Option<Value>,
     #[serde(default)]
     events: BTreeMap<String, WrittenPush>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Whoever {
+    One(Who),
+    Any(Vec<Who>),
 }
 
 #[derive(Deserialize)]
@@ -154,7 +168,11 @@ impl TryFrom<WrittenTopic> for Topic {
         }
         let scope = written.scope.as_deref().map(|name| Scope::parse(name).ok_or(format!("there is no scope {name}")));
         let follows = written.follows.iter().map(|text| text.parse()).collect::<Result<Vec<Pattern>, String>>()?;
-        may_follow(written.who, &pattern, &follows)?;
+        let who = match written.who {
+            Whoever::One(who) => vec![who],
+            Whoever::Any(who) => who,
+        };
+        may_follow(&who, &pattern, &follows)?;
         let shape = Shape::of(written.payload)?;
         let push = |(kind, written): (String, WrittenPush)| {
             let (event, payload) = match written {
@@ -166,27 +184,39 @@ impl TryFrom<WrittenTopic> for Topic {
         };
         let events = written.events.into_iter().map(push).collect::<Result<_, String>>()?;
         let scope = scope.transpose()?;
-        Ok(Topic { pattern, who: written.who, scope, has_presence: written.presence, follows, events, shape })
+        Ok(Topic { pattern, who, scope, has_presence: written.presence, follows, events, shape })
     }
 }
 
 /// Refuses a map by which somebody would be told of what is not theirs.
-fn may_follow(who: Who, pattern: &Pattern, follows: &[Pattern]) -> Result<(), String> {
-    if matches!(who, Who::Owner | Who::Job) && !pattern.has_id() {
+fn may_follow(who: &[Who], pattern: &Pattern, follows: &[Pattern]) -> Result<(), String> {
+    let has = |some: &[Who]| who.iter().any(|who| some.contains(who));
+    if who.is_empty() {
+        return Err("nobody may join it".to_owned());
+    }
+    if has(&[Who::Owner, Who::Transaction, Who::Job]) && !pattern.has_id() {
         return Err("whose it is stands in its name, which has to end in {id}".to_owned());
     }
-    if who == Who::Anyone && !follows.is_empty() {
+    if has(&[Who::Anyone]) && !follows.is_empty() {
         return Err("what anyone may join follows nothing of the log".to_owned());
     }
-    for follow in follows {
-        if pattern.has_id() && !follow.has_id() {
-            return Err(format!("it cannot follow {follow}, which has no {{id}}"));
-        }
-        if who != Who::Staff && !pattern.has_id() {
-            return Err(format!("only staff may follow {follow} without an {{id}}"));
-        }
+    match follows.iter().find(|follow| pattern.has_id() && !follow.has_id()) {
+        Some(follow) => Err(format!("it cannot follow {follow}, which has no {{id}}")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// An event for the topic `transactions:7`.
+#[cfg(test)]
+pub(super) fn sample(kind: &str, payload: &str) -> LoggedEvent {
+    LoggedEvent {
+        position: domain::events::Position { seq: 3, event: 1 },
+        book: ledger::Book::MAIN,
+        kind: kind.to_owned(),
+        topics: vec!["transactions:7".to_owned()],
+        payload: payload.to_owned(),
+        at: chrono::DateTime::UNIX_EPOCH,
+    }
 }
 
 #[cfg(test)]
@@ -201,13 +231,13 @@ mod tests {
     fn the_default_map_has_the_topics_of_the_design() {
         let map = TopicMap::default();
         for (name, who, id) in [
-            ("user:7", Who::Owner, "7"),
-            ("transactions:7", Who::Owner, "7"),
-            ("ledger", Who::Staff, ""),
-            ("jobs:7", Who::Job, "7"),
+            ("user:7", vec![Who::Owner], "7"),
+            ("transactions:7", vec![Who::Owner, Who::Transaction], "7"),
+            ("ledger", vec![Who::Staff], ""),
+            ("jobs:7", vec![Who::Job], "7"),
         ] {
             let (topic, found) = map.find(name).unwrap();
-            assert_eq!((topic.who, found), (who, id), "{name}");
+            assert_eq!((topic.who.clone(), found), (who, id), "{name}");
         }
         for unknown in ["", "users:7", "user:", "user", "ledger:1", "phoenix"] {
             assert!(map.find(unknown).is_none(), "{unknown}");
@@ -220,16 +250,20 @@ mod tests {
     fn names_of_another_front_end_are_a_matter_of_the_file() {
         let map: TopicMap = r#"{"topics": [{"topic": "orders:{id}", "who": "owner", "scope": "transactions:read",
             "follows": ["transactions:{id}"], "events": {"transaction.recorded": {"event": "done",
-            "payload": {"orderId": "$data.transaction_id", "of": "$type", "price": "$$5", "deep": ["$id", "$data.no"]}}}}]}"#
+            "payload": {"orderId": "$data.transaction_id", "of": "$type", "price": "$$5", "deep": ["$id", "$data.no"]}}, "wallet.*": "*"}}]}"#
             .parse()
             .unwrap();
-        let event = Event::sample("transaction.recorded", r#"{"transaction_id":"t1"}"#);
+        let event = sample("transaction.recorded", r#"{"transaction_id":"t1"}"#);
         let (topic, _) = map.followers("transactions:7").next().unwrap();
         let (name, payload) = topic.render(&event).unwrap();
         assert_eq!(name, "done");
-        let wanted = r#"{"deep":["e1",null],"of":"transaction.recorded","orderId":"t1","price":"$5"}"#;
+        let wanted = r#"{"deep":["3-1",null],"of":"transaction.recorded","orderId":"t1","price":"$5"}"#;
         assert_eq!(payload.get(), wanted);
-        assert!(topic.render(&Event::sample("transaction.rejected", "{}")).is_none(), "only what is named");
+        assert!(topic.render(&sample("transaction.rejected", "{}")).is_none(), "only what is named");
+        let (name, payload) =
+            topic.render(&sample("wallet.opened", "{}")).map(|(name, payload)| (name.to_owned(), payload)).unwrap();
+        let envelope = r#"{"id":"3-1","type":"wallet.opened","at":"1970-01-01T00:00:00Z","data":{}}"#;
+        assert_eq!((name.as_str(), payload.get()), ("wallet.opened", envelope));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The payload that a client is shown of an event.
 
+use chrono::SecondsFormat;
+use domain::events::log::LoggedEvent;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
-
-use crate::realtime::phoenix::log::Event;
 
 /// What is made of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ impl Shape {
     }
 
     /// The payload, as JSON.
-    pub(super) fn render(&self, event: &Event) -> Box<RawValue> {
+    pub(super) fn render(&self, event: &LoggedEvent) -> Box<RawValue> {
         let rendered = match self {
             Shape::Envelope => to_raw_value(&Envelope::of(event)),
             Shape::Flat => to_raw_value(&flat(event)),
@@ -42,28 +42,33 @@ impl Shape {
 
 #[derive(Serialize)]
 struct Envelope<'a> {
-    id: &'a str,
+    id: String,
     r#type: &'a str,
-    at: &'a str,
+    at: String,
     data: &'a RawValue,
 }
 
 impl Envelope<'_> {
-    fn of(event: &Event) -> Envelope<'_> {
-        Envelope { id: &event.id, r#type: &event.kind, at: &event.at, data: &event.data }
+    fn of(event: &LoggedEvent) -> Envelope<'_> {
+        let data = serde_json::from_str(&event.payload).expect("the log keeps JSON");
+        Envelope { id: event.position.to_string(), r#type: &event.kind, at: at(event), data }
     }
 }
 
-fn facts(event: &Event) -> Value {
-    serde_json::from_str(event.data.get()).unwrap_or_default()
+fn at(event: &LoggedEvent) -> String {
+    event.at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-fn flat(event: &Event) -> Map<String, Value> {
+fn facts(event: &LoggedEvent) -> Value {
+    serde_json::from_str(&event.payload).unwrap_or_default()
+}
+
+fn flat(event: &LoggedEvent) -> Map<String, Value> {
     let mut fields = match facts(event) {
         Value::Object(fields) => fields,
         other => Map::from_iter([("data".to_owned(), other)]),
     };
-    fields.insert("event_id".to_owned(), event.id.as_str().into());
+    fields.insert("event_id".to_owned(), event.position.to_string().into());
     fields
 }
 
@@ -86,7 +91,7 @@ fn is_part(name: &str) -> bool {
     matches!(name, "id" | "type" | "at" | "data") || name.starts_with("data.") || name.starts_with('$')
 }
 
-fn filled(template: &Value, facts: &Value, event: &Event) -> Value {
+fn filled(template: &Value, facts: &Value, event: &LoggedEvent) -> Value {
     match template {
         Value::String(text) => match text.strip_prefix('$') {
             Some(name) => part(name, facts, event),
@@ -101,11 +106,11 @@ fn filled(template: &Value, facts: &Value, event: &Event) -> Value {
 }
 
 /// What `$name` stands for; null where these facts lack it.
-fn part(name: &str, facts: &Value, event: &Event) -> Value {
+fn part(name: &str, facts: &Value, event: &LoggedEvent) -> Value {
     match name {
-        "id" => event.id.as_str().into(),
+        "id" => event.position.to_string().into(),
         "type" => event.kind.as_str().into(),
-        "at" => event.at.as_str().into(),
+        "at" => at(event).into(),
         "data" => facts.clone(),
         _ => match name.strip_prefix("data.") {
             Some(path) => path.split('.').try_fold(facts, |value, field| value.get(field)).cloned().unwrap_or_default(),
