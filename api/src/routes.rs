@@ -4,8 +4,9 @@ mod accounts;
 mod audit;
 mod categories;
 mod category_rules;
+mod events;
 mod imports;
-pub(crate) mod jobs;
+mod jobs;
 mod keys;
 mod ledger;
 mod merge;
@@ -22,6 +23,8 @@ mod workers;
 use poem_openapi::{OpenApi, Tags};
 
 use crate::state::State;
+
+pub(crate) use self::jobs::act::visible as visible_job;
 
 /// What the operations are grouped by in the document.
 #[derive(Tags)]
@@ -44,6 +47,8 @@ pub(crate) enum Tag {
     Reconciliation,
     /// Files of users and products.
     Imports,
+    /// What happens, as it happens.
+    Events,
     /// Work that goes on after the answer.
     Jobs,
     /// Where jobs wait, who runs them, and how many at once.
@@ -190,6 +195,7 @@ operations! {
     "POST /api/v1/schedules/{name}/revert" => schedules::revert::RevertSchedule,
     "POST /api/v1/schedules/{name}/run" => schedules::run::RunSchedule,
     "GET /api/v1/audit" => audit::list::ListAudit,
+    "GET /api/v1/events" => events::follow::FollowEvents,
 }
 
 #[cfg(test)]

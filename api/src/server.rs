@@ -52,12 +52,13 @@ pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io:
     let limits = config.state.limits.clone();
     let socket = Socket { listener: config.listener, tls: config.tls, limits };
     let state = Shared::new(config.state);
-    let phoenix = state.phoenix.clone();
+    let (hub, phoenix) = (Arc::clone(&state.hub), Arc::clone(&state.phoenix));
     let (stop, stopping) = oneshot::channel::<()>();
-    // Those who are connected for long hear of it while the requests in flight end.
-    let drain = async {
+    // Those who are connected for long let go only when they are asked to, while the requests in flight end.
+    let drain = async move {
         shutdown.await;
         drop(stop);
+        hub.close();
         phoenix.drain().await;
     };
     let served = serve_endpoint(socket, crate::app::endpoint_of(state), async { drop(stopping.await) });

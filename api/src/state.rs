@@ -15,8 +15,8 @@ use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::job_waiters::JobWaiters;
 use crate::problem::Problem;
-use crate::realtime::Hub;
 use crate::realtime::phoenix::{Phoenix, SocketLimits};
+use crate::realtime::{Hub, Seats};
 use crate::replica::Replica;
 use crate::waiters::Waiters;
 
@@ -109,6 +109,7 @@ pub(crate) struct Shared {
     pub(crate) job_waiters: JobWaiters,
     pub(crate) phoenix: Arc<Phoenix>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) seats: Arc<Seats>,
 }
 
 /// A share of it.
@@ -137,6 +138,7 @@ impl Shared {
             waiters,
             job_waiters,
             hub,
+            seats: Arc::default(),
             buckets,
             load,
             replica,

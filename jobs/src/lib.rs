@@ -9,6 +9,7 @@ pub mod expire_holds;
 pub mod import;
 pub mod import_products;
 pub mod import_users;
+pub mod keep_events;
 pub mod open_wallets;
 pub mod process_users;
 pub mod progress;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use catalogue::catalogue;
 
+use domain::accounts::Owners;
 use ledger::keys::SigningKey;
 use queue::{BoxError, Registry};
 
@@ -33,17 +35,23 @@ pub type SigningKeys = Box<dyn Fn() -> Result<Vec<SigningKey>, BoxError> + Send 
 /// What jobs need besides the database.
 pub struct State {
     signing_keys: SigningKeys,
+    owners: Owners,
 }
 
 impl State {
     /// Signs the ledger's checkpoints with what `signing_keys` gives.
     pub fn new(signing_keys: SigningKeys) -> State {
-        State { signing_keys }
+        State { signing_keys, owners: Owners::default() }
     }
 
     /// Signs the ledger's checkpoints with one key.
     pub fn of_key(key: SigningKey) -> State {
         State::new(Box::new(move || Ok(vec![key.clone()])))
+    }
+
+    /// Whose accounts are whose.
+    fn owners(&self) -> &Owners {
+        &self.owners
     }
 
     /// The keys that sign now.
@@ -67,6 +75,8 @@ pub fn registry(state: State) -> Registry {
         .job::<publish_checkpoint::PublishCheckpoint>()
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
+        .job::<keep_events::KeepEvents>()
+        .schedule(keep_events::schedule())
         .state(Arc::new(state));
     reindex::register(reconcile::register(registry))
 }

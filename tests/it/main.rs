@@ -40,6 +40,7 @@ mod log_plans;
 mod log_witness;
 mod operate_cli;
 mod queue;
+mod realtime;
 mod reconciliation;
 mod supervisor;
 mod testkit;

@@ -67,8 +67,10 @@ pub(crate) struct Hub {
     pub(super) shard: i16,
     /// There may be events, or a first subscriber.
     pub(super) hint: Notify,
-    /// Whether the follower knows where it stands.
-    synced: watch::Sender<bool>,
+    /// The last commit that was handed out whole, as far as the follower knows.
+    reached: watch::Sender<Option<i64>>,
+    /// Whether the process is about to end.
+    closing: watch::Sender<bool>,
 }
 
 impl Hub {
@@ -80,7 +82,8 @@ impl Hub {
             log: follow::pool(pool),
             shard,
             hint: Notify::new(),
-            synced: watch::Sender::new(false),
+            reached: watch::Sender::new(None),
+            closing: watch::Sender::new(false),
         });
         follow::spawn(&hub, pool);
         hub
@@ -110,6 +113,18 @@ impl Hub {
         Ok(subscription)
     }
 
+    /// Asks everybody to let their clients go: the process is about to end.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Completes when [`close`](Self::close) is called, or at once if it was.
+    pub(crate) async fn closing(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender is this hub's own.
+        let _ = closing.wait_for(|is_closing| *is_closing).await;
+    }
+
     /// Says that there may be events.
     pub(crate) fn hint(&self) {
         self.hint.notify_one();
@@ -134,14 +149,23 @@ impl Hub {
         // From here on, it is taken out again when it is dropped.
         let subscription = Subscription::new(Arc::clone(self), wanted, slot, receiver);
         self.hint();
-        let mut synced = self.synced.subscribe();
+        let mut reached = self.reached.subscribe();
         loop {
             // Read under the lock that events are handed out under: everything up to here was, before or after the entry above.
             if let Some(position) = self.lock().position {
                 return Ok((subscription, position));
             }
-            synced.wait_for(|is_synced| *is_synced).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+            // The sender is this hub's own.
+            let _ = reached.wait_for(Option::is_some).await;
         }
+    }
+
+    /// Returns when everything that is committed now has been handed out. To be called by a subscriber: without one, nothing is.
+    pub(crate) async fn catch_up(&self) -> sqlx::Result<()> {
+        let last = log::number(&self.log, self.shard).await?;
+        self.hint();
+        let _ = self.reached.subscribe().wait_for(|reached| reached.is_some_and(|seq| seq >= last)).await;
+        Ok(())
     }
 
     /// Takes a subscriber out.
@@ -173,7 +197,7 @@ impl Hub {
     /// The follower begins here: what comes after is handed out.
     pub(super) fn begin(&self, position: Position) {
         self.lock().position = Some(position);
-        self.synced.send_replace(true);
+        self.reached.send_replace(Some(position.seq));
     }
 
     /// The follower stops, if still nobody wants anything.
@@ -181,7 +205,7 @@ impl Hub {
         let mut inner = self.lock();
         if inner.books.is_empty() {
             inner.position = None;
-            self.synced.send_replace(false);
+            self.reached.send_replace(None);
         }
     }
 
@@ -192,6 +216,10 @@ impl Hub {
             inner.hand_out(Arc::new(event));
         }
         inner.position = Some(through);
+        drop(inner);
+        // Part of a commit may be left: whoever waits for it waits for the commit before.
+        let is_whole = through.event == i32::MAX;
+        self.reached.send_replace(Some(if is_whole { through.seq } else { through.seq - 1 }));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

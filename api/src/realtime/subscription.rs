@@ -134,6 +134,13 @@ impl Subscription {
         }
     }
 
+    /// How far the subscriber has got, if it has been given everything up to there.
+    pub(crate) fn caught_up(&self) -> Option<Position> {
+        // First the position, then the queue: what is not beyond the one was in the other before.
+        let position = self.hub.position()?;
+        (self.replay.is_none() && self.live.is_empty()).then_some(position.max(self.after))
+    }
+
     /// The next event of the replay; none: look again, at it or at what is live.
     async fn replayed(&mut self) -> sqlx::Result<Option<Arc<Delivery>>> {
         let Some(replay) = &mut self.replay else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! Operations on jobs.
 
-pub(crate) mod act;
+pub(super) mod act;
 pub(super) mod bulk;
 pub(super) mod cancel;
 pub(super) mod dead_letters;

@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 use super::Phoenix;
-use crate::realtime::Subscription;
 use crate::realtime::hub::{Hub, Refused, Wanted, is_secret};
+use crate::realtime::subscription::Subscription;
 
 /// So many events are told to one who was away; who missed more has to read the state anew.
 pub(super) const MISSED_MAX: usize = 1_000;

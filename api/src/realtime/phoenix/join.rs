@@ -16,7 +16,7 @@ use super::Phoenix;
 use super::feed::Missed;
 use super::frame::{self, Message, Payload};
 use super::topics::{Topic, Who};
-use crate::routes::jobs::act;
+use crate::routes::visible_job;
 
 /// Why a join is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Refused {
 /// # Errors
 /// [`Refused::Unauthorized`] if not; [`Refused::Unavailable`] when the database fails.
 pub(super) async fn authorise(phoenix: &Phoenix, caller: &Principal, topic: &Topic, id: &str) -> Result<(), Refused> {
-    if topic.scope.is_some_and(|scope| !caller.scopes.has(scope)) {
+    if topic.scopes.iter().any(|scope| !caller.scopes.has(*scope)) {
         return Err(Refused::Unauthorized);
     }
     for who in &topic.who {
@@ -120,7 +120,7 @@ async fn sees_transaction(phoenix: &Phoenix, caller: &Principal, id: Transaction
 
 async fn sees_job(phoenix: &Phoenix, caller: &Principal, id: Uuid) -> Result<bool, Refused> {
     let mut conn = phoenix.pool.acquire().await.map_err(|_| Refused::Unavailable)?;
-    match act::visible(&mut conn, caller, id).await {
+    match visible_job(&mut conn, caller, id).await {
         Ok(_) => Ok(true),
         Err(problem) if problem.status() == StatusCode::NOT_FOUND => Ok(false),
         Err(_) => Err(Refused::Unavailable),

@@ -172,7 +172,6 @@ async fn post(state: &State, mut request: Request) -> poem::Result<Response> {
     let bytes_max = state.limits.body_bytes_max;
     let body = timeout(state.limits.body_timeout, request.take_body().into_bytes_limit(bytes_max)).await;
     let Ok(Ok(body)) = body else { return Ok(Answer::of(413).respond()) };
-    poll.touch();
     let mut session = poll.session.lock().await;
     let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let frame_bytes_max = state.phoenix.limits.frame_bytes_max;

@@ -34,7 +34,8 @@ pub(super) struct Topic {
     pub(super) pattern: Pattern,
     /// Any of them.
     pub(super) who: Vec<Who>,
-    pub(super) scope: Option<Scope>,
+    /// What a token must allow besides.
+    pub(super) scopes: Vec<Scope>,
     pub(super) has_presence: bool,
     follows: Vec<Pattern>,
     /// What is pushed of it, by the kind of event or as `transaction.*`; empty: every event, by its own name.
@@ -42,7 +43,7 @@ pub(super) struct Topic {
     shape: Shape,
 }
 
-/// Who may join, beside the scope that it takes.
+/// Who may join, if the token has the scopes that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Who {
@@ -116,7 +117,8 @@ struct Written {
 struct WrittenTopic {
     topic: String,
     who: Whoever,
-    scope: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
     #[serde(default)]
     follows: Vec<String>,
     #[serde(default)]
@@ -166,7 +168,8 @@ impl TryFrom<WrittenTopic> for Topic {
         if pattern.takes_phoenix() {
             return Err("`phoenix` is the protocol's own".to_owned());
         }
-        let scope = written.scope.as_deref().map(|name| Scope::parse(name).ok_or(format!("there is no scope {name}")));
+        let scope = |name: &String| Scope::parse(name).ok_or(format!("there is no scope {name}"));
+        let scopes = written.scopes.iter().map(scope).collect::<Result<_, String>>()?;
         let follows = written.follows.iter().map(|text| text.parse()).collect::<Result<Vec<Pattern>, String>>()?;
         let who = match written.who {
             Whoever::One(who) => vec![who],
@@ -183,8 +186,7 @@ impl TryFrom<WrittenTopic> for Topic {
             Ok((kind, Push { event, shape: own.unwrap_or_else(|| shape.clone()) }))
         };
         let events = written.events.into_iter().map(push).collect::<Result<_, String>>()?;
-        let scope = scope.transpose()?;
-        Ok(Topic { pattern, who, scope, has_presence: written.presence, follows, events, shape })
+        Ok(Topic { pattern, who, scopes, has_presence: written.presence, follows, events, shape })
     }
 }
 
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn names_of_another_front_end_are_a_matter_of_the_file() {
-        let map: TopicMap = r#"{"topics": [{"topic": "orders:{id}", "who": "owner", "scope": "transactions:read",
+        let map: TopicMap = r#"{"topics": [{"topic": "orders:{id}", "who": "owner", "scopes": ["transactions:read"],
             "follows": ["transactions:{id}"], "events": {"transaction.recorded": {"event": "done",
             "payload": {"orderId": "$data.transaction_id", "of": "$type", "price": "$$5", "deep": ["$id", "$data.no"]}}, "wallet.*": "*"}}]}"#
             .parse()
@@ -273,7 +275,7 @@ mod tests {
             (r#"{"topic": "a", "who": "anyone", "follows": ["ledger"]}"#, "follows nothing"),
             (r#"{"topic": "a:{id}", "who": "owner", "follows": ["ledger"]}"#, "has no {id}"),
             (r#"{"topic": "a:{id}:b", "who": "owner"}"#, "at its end"),
-            (r#"{"topic": "a", "who": "staff", "scope": "all"}"#, "no scope all"),
+            (r#"{"topic": "a", "who": "staff", "scopes": ["all"]}"#, "no scope all"),
             (r#"{"topic": "phoenix", "who": "staff"}"#, "protocol's own"),
             (r#"{"topic": "a", "who": "staff"}, {"topic": "a", "who": "staff"}"#, "same names"),
             (r#"{"topic": "a", "who": "staff", "payload": "xml"}"#, "payload"),
