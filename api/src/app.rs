@@ -4,6 +4,7 @@ use poem::{Endpoint, IntoEndpoint, Response, Route};
 use poem_openapi::OpenApi;
 
 use crate::edge::{Edge, Paths};
+use crate::realtime::phoenix;
 use crate::routes::operations;
 use crate::state::{ApiState, Shared, State};
 use crate::{documents, probes};
@@ -20,11 +21,15 @@ pub(crate) fn endpoint_of(state: State) -> impl Endpoint<Output = Response> {
     for path in probes::PATHS.iter().chain(&documents::PATHS) {
         paths = paths.and_get(path);
     }
+    for path in phoenix::PATHS {
+        paths = paths.and_socket(path);
+    }
     crate::metrics::register(&paths);
     let service = documents::service(operations);
     let document = documents::render(&service);
     let route = Route::new().nest_no_strip("/api", service.into_endpoint());
     let route = documents::routes(probes::routes(route, &state), document);
+    let route = phoenix::routes(route, &state);
     Edge::new(route, state, paths)
 }
 

@@ -16,7 +16,7 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use queue::metrics::{self as define, Metric};
 
-pub(crate) use tokens::Tokens;
+pub(crate) use tokens::{Lost, Tokens};
 
 use crate::edge::Context;
 use crate::problem::Problem;

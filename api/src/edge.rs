@@ -37,6 +37,16 @@ use crate::body::upload;
 use crate::problem::{Problem, from_poem};
 use crate::state::State;
 
+/// Whom a request is from, as far as its peer is to be believed.
+pub(crate) fn client_address(request: &Request, proxies: &[Network]) -> Option<IpAddr> {
+    clients::address(request.remote_addr(), request.headers(), proxies)
+}
+
+/// Whether the page that sent the request is of one of these origins.
+pub(crate) fn is_allowed_origin(request: &Request, allowed: &[Origin]) -> bool {
+    cors::origin(request, allowed).is_some()
+}
+
 /// Wraps the routes.
 pub(crate) struct Edge<E> {
     inner: E,
@@ -109,7 +119,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         if !request.method().is_safe() {
             negotiate::has_plain_headers(&request).map_err(early)?;
         }
-        let address = clients::address(request.remote_addr(), request.headers(), &self.state.limits.proxies);
+        let address = client_address(&request, &self.state.limits.proxies);
         let is_known = self.count_unknown(&request, address, context).map_err(early)?;
         let _seat = self.state.load.enter().map_err(early)?;
         let outcome = self.within_its_time(request).await;

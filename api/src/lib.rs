@@ -43,6 +43,7 @@ mod witness;
 pub use app::{document, endpoint};
 pub use edge::{Network, Origin, Rate, RateLimit, Rates};
 pub use problem::{FieldProblem, Place, Problem};
+pub use realtime::phoenix::{SocketLimits, TopicMap};
 pub use server::{ApiConfig, Tls, serve};
 pub use state::{ApiState, Limits};
 pub use witness::{WitnessConfig, serve_witness};

@@ -22,7 +22,7 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 pub use tls::Tls;
 
@@ -52,13 +52,18 @@ pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io:
     let limits = config.state.limits.clone();
     let socket = Socket { listener: config.listener, tls: config.tls, limits };
     let state = Shared::new(config.state);
-    let hub = Arc::clone(&state.hub);
-    let shutdown = async move {
+    let (hub, phoenix) = (Arc::clone(&state.hub), Arc::clone(&state.phoenix));
+    let (stop, stopping) = oneshot::channel::<()>();
+    // Those who are connected for long let go only when they are asked to, while the requests in flight end.
+    let drain = async move {
         shutdown.await;
-        // Streams of events end by themselves only when they are asked to.
+        drop(stop);
         hub.close();
+        phoenix.drain().await;
     };
-    serve_endpoint(socket, crate::app::endpoint_of(state), shutdown).await
+    let served = serve_endpoint(socket, crate::app::endpoint_of(state), async { drop(stopping.await) });
+    let (served, ()) = tokio::join!(served, drain);
+    served
 }
 
 /// Where to serve, and how.

@@ -15,6 +15,7 @@ use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::job_waiters::JobWaiters;
 use crate::problem::Problem;
+use crate::realtime::phoenix::{Phoenix, SocketLimits};
 use crate::realtime::{Hub, Seats};
 use crate::replica::Replica;
 use crate::waiters::Waiters;
@@ -50,6 +51,8 @@ pub struct Limits {
     pub proxies: Vec<Network>,
     /// The origins whose pages may call the API.
     pub origins: Vec<Origin>,
+    /// Bounds on channels, and which there are.
+    pub sockets: SocketLimits,
 }
 
 impl Default for Limits {
@@ -69,6 +72,7 @@ impl Default for Limits {
             replica_lag_max: Duration::from_secs(2),
             proxies: Vec::new(),
             origins: Vec::new(),
+            sockets: SocketLimits::default(),
         }
     }
 }
@@ -103,6 +107,7 @@ pub(crate) struct Shared {
     pub(crate) load: Arc<Load>,
     pub(crate) replica: Option<Arc<Replica>>,
     pub(crate) job_waiters: JobWaiters,
+    pub(crate) phoenix: Arc<Phoenix>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) seats: Arc<Seats>,
 }
@@ -118,6 +123,7 @@ impl Shared {
         let job_waiters = JobWaiters::spawn(pool.clone());
         let hub = Hub::spawn(&pool, 0);
         let (tokens, hashing) = (Tokens::spawn(&pool), Hashing::default());
+        let phoenix = Phoenix::spawn(&pool, &tokens, &hub, limits.sockets.clone());
         let buckets = Buckets::new(limits.rates.clone());
         let load = Load::watch(pool.clone(), limits.in_flight_max, limits.database_wait_max);
         let replica = replica.map(|replica| Replica::watch(replica, pool.clone(), limits.replica_lag_max));
@@ -136,6 +142,7 @@ impl Shared {
             buckets,
             load,
             replica,
+            phoenix,
         })
     }
 

@@ -63,6 +63,8 @@ enum Suite {
     Search,
     /// The event log.
     Events,
+    /// Clients of channels.
+    Sockets,
     /// All of them.
     All,
 }
@@ -105,6 +107,9 @@ async fn main() -> Result<()> {
     }
     if arguments.suite.includes(Suite::Events) {
         suites::events::run(arguments.quick, &mut report).await.context("suite events")?;
+    }
+    if arguments.suite.includes(Suite::Sockets) {
+        suites::sockets::run(arguments.quick, &mut report).await.context("suite sockets")?;
     }
     print!("{machine}{report}");
     if let Some(path) = arguments.json {

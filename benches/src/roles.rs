@@ -44,6 +44,7 @@ impl Roles {
                 .env("API_LISTEN", api.to_string())
                 .env("METRICS_LISTEN", metrics.to_string())
                 .env("LEDGER_SIGNING_KEY_FILE", &key)
+                .env("SOCKETS_PER_USER", "20000")
                 .env("RUST_LOG", "warn");
             command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| format!("starting {role}"))
         };

@@ -6,3 +6,4 @@ pub(crate) mod imports;
 pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod search;
+pub(crate) mod sockets;

@@ -29,6 +29,8 @@ fn a_wrong_value_is_refused_with_the_name_of_its_flag() {
         ("--request-timeout", "4000", "hour"),
         ("--replica-lag-max", "-1", "negative"),
         ("--tls-cert", "certificate.pem", "--tls-key"),
+        ("--sockets", "0", "1..=1000000"),
+        ("--sockets-per-user", "many", "digit"),
     ];
     for (flag, value, hint) in rows {
         let (code, _, said) = run(&["api", &format!("{flag}={value}")]);

@@ -45,6 +45,7 @@ mod metrics;
 mod operate_cli;
 mod packaging;
 mod queue;
+mod realtime;
 mod reconciliation;
 mod schedules;
 mod supervision;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use domain::access::{self, Authenticated, token::Token};
 use domain::{Credential, Principal, UserId};
 use sqlx::PgPool;
+use tokio::sync::broadcast;
 
 use super::CACHE_REQUESTS;
 use super::key_use::KeyUse;
@@ -52,16 +53,30 @@ struct Remembered {
     forgotten: u64,
 }
 
+/// Whose rights were taken away, for those who asked whom they serve only once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// This user's.
+    Of(UserId),
+    /// Anybody's may have been.
+    Any,
+}
+
+/// So many may be behind before whoever listens has to take it that anybody's were.
+const LOST_BEHIND_MAX: usize = 256;
+
 /// The tokens verified lately.
 pub(crate) struct Tokens {
     remembered: RwLock<Remembered>,
     key_use: KeyUse,
+    lost: broadcast::Sender<Lost>,
 }
 
 impl Tokens {
     /// Begins with none, and starts the tasks that hear of revocations and note the use of keys; they end when the value is dropped.
     pub(crate) fn spawn(pool: &PgPool) -> Arc<Tokens> {
-        let tokens = Arc::new(Tokens { remembered: RwLock::default(), key_use: KeyUse::spawn(pool.clone()) });
+        let (key_use, lost) = (KeyUse::spawn(pool.clone()), broadcast::Sender::new(LOST_BEHIND_MAX));
+        let tokens = Arc::new(Tokens { remembered: RwLock::default(), key_use, lost });
         revocations::spawn(pool, Arc::downgrade(&tokens));
         tokens
     }
@@ -90,16 +105,33 @@ impl Tokens {
     /// Forgets the tokens of a user, one of whose rights was taken away.
     pub(super) fn forget(&self, user: UserId) {
         self.write(|remembered| remembered.forget(|principal| principal.user_id == user));
+        self.tell(Lost::Of(user));
     }
 
     /// Forgets all of them, as revocations may have been missed.
     pub(super) fn forget_all(&self) {
         self.write(|remembered| remembered.forget(|_| true));
+        self.tell(Lost::Any);
     }
 
     /// Every revocation that was committed before this moment was heard, and so it will be until then.
     pub(super) fn hears_until(&self, until: Option<Instant>) {
         self.write(|remembered| remembered.hears_until = until);
+    }
+
+    /// Tells from now on whose rights were taken away, after their tokens were forgotten.
+    pub(crate) fn lost(&self) -> broadcast::Receiver<Lost> {
+        self.lost.subscribe()
+    }
+
+    /// Whether revocations are heard at the moment.
+    pub(crate) fn hears(&self) -> bool {
+        self.read(|remembered| remembered.hears_until).is_some_and(|until| Instant::now() < until)
+    }
+
+    fn tell(&self, lost: Lost) {
+        // Nobody may be listening.
+        let _ = self.lost.send(lost);
     }
 
     fn read<T>(&self, with: impl FnOnce(&Remembered) -> T) -> T {

@@ -8,7 +8,8 @@ use poem::{Request, Response};
 
 /// What a page may send besides what it always may.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, idempotency-key, if-match, if-none-match, prefer, traceparent, x-request-id",
+    "authorization, content-type, idempotency-key, if-match, if-none-match, prefer, traceparent, x-phoenix-authtoken, \
+     x-phoenix-longpoll-token, x-request-id",
 );
 
 /// What a page may read besides what it always may.

@@ -35,6 +35,8 @@ struct Method {
     retired: Option<&'static Retired>,
     /// The statuses that its answers have, as far as they are documented.
     statuses: BTreeSet<u16>,
+    /// Whether it takes parameters that are not listed.
+    is_open: bool,
 }
 
 impl Method {
@@ -45,7 +47,8 @@ impl Method {
         let prefers = operation.params.iter().any(|parameter| parameter.name == "Prefer");
         let statuses = operation.responses.responses.iter().filter_map(|response| response.status).collect();
         let query = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
-        Method { query: query.map(|parameter| parameter.name).collect(), scopes, prefers, retired, statuses }
+        let query = query.map(|parameter| parameter.name).collect();
+        Method { query, scopes, prefers, retired, statuses, is_open: false }
     }
 }
 
@@ -102,6 +105,14 @@ impl Paths {
                 (path.template.clone(), name.clone(), statuses.collect())
             })
         })
+    }
+
+    /// Adds a path of the channels: their clients may send parameters of their own.
+    pub(crate) fn and_socket(mut self, path: &str) -> Paths {
+        for method in [http::Method::GET, http::Method::POST] {
+            self.entry(path).methods.insert(method.to_string(), Method { is_open: true, ..Method::default() });
+        }
+        self
     }
 
     fn entry(&mut self, template: &str) -> &mut Path {
@@ -161,7 +172,8 @@ impl Paths {
         let fits = |path: &&Path| fits(&path.template, request.uri().path());
         // As the router does: a path that is written out goes before one with a parameter, whatever the method.
         let found = self.known.values().filter(fits).min_by_key(|path| path.template.matches('{').count())?;
-        Some(&found.methods.get(method(request))?.query)
+        let method = found.methods.get(method(request))?;
+        (!method.is_open).then_some(&method.query)
     }
 
     /// The scopes that the operation of a request asks of its caller; the request has been routed.

@@ -1,5 +1,6 @@
 //! `bitnexus api`: the role that serves HTTP.
 
+mod channels;
 mod protection;
 
 use std::net::SocketAddr;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use api::{ApiConfig, ApiState};
+use api::{ApiConfig, ApiState, Limits};
 use clap::Args;
 use jobs::record_transaction::Submitter;
 use queue::Notifier;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use workers::supervisor::signals;
 
+use self::channels::ChannelsArgs;
 use self::protection::ProtectionArgs;
 use crate::config::{self, DatabaseArgs, ShutdownArgs};
 use crate::discovery::DiscoveryArgs;
@@ -37,6 +39,8 @@ pub struct ApiArgs {
     connections: u32,
     #[command(flatten)]
     protection: ProtectionArgs,
+    #[command(flatten)]
+    channels: ChannelsArgs,
     #[command(flatten)]
     discovery: DiscoveryArgs,
     #[command(flatten)]
@@ -61,7 +65,9 @@ impl ApiArgs {
 /// When the address cannot be bound, or the database's address is wrong.
 pub async fn run(args: ApiArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     let spans = Spans::start(telemetry, Identity { role: "api", slot: None })?;
-    let (tls, limits) = (args.protection.tls()?, args.protection.limits());
+    let limits = Limits { sockets: args.channels.limits()?, ..args.protection.limits() };
+    let tls = args.protection.tls()?;
+    channels::raise_open_files();
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;

@@ -1,0 +1,9 @@
+//! Phoenix Channels, as a client sees them byte by byte: rights, limits, what was missed, several processes.
+
+mod kit;
+mod limits;
+mod longpoll;
+mod missed;
+mod presence;
+mod protocol;
+mod rights;
