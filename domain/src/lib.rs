@@ -21,6 +21,7 @@ pub mod reconciliation;
 pub mod setup;
 pub mod transactions;
 pub mod validate;
+pub mod webhooks;
 
 pub use error::{Error, FieldError};
 pub use ids::{ProductId, UserId};
