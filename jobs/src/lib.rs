@@ -4,6 +4,7 @@
 pub mod by_hand;
 pub mod catalogue;
 pub mod categorize;
+pub mod deliver_webhook;
 pub mod erase_user;
 pub mod expire_holds;
 pub mod import;
@@ -16,8 +17,12 @@ pub mod publish_checkpoint;
 pub mod reconcile;
 pub mod record_transaction;
 pub mod reindex;
+pub mod replay_webhooks;
+pub mod send_webhook;
 pub mod submitted;
 pub mod sweep_imports;
+pub mod sweep_webhooks;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -33,17 +38,29 @@ pub type SigningKeys = Box<dyn Fn() -> Result<Vec<SigningKey>, BoxError> + Send 
 /// What jobs need besides the database.
 pub struct State {
     signing_keys: SigningKeys,
+    webhooks: webhooks::client::Client,
 }
 
 impl State {
     /// Signs the ledger's checkpoints with what `signing_keys` gives.
     pub fn new(signing_keys: SigningKeys) -> State {
-        State { signing_keys }
+        State { signing_keys, webhooks: webhooks::client::Client::default() }
     }
 
     /// Signs the ledger's checkpoints with one key.
     pub fn of_key(key: SigningKey) -> State {
         State::new(Box::new(move || Ok(vec![key.clone()])))
+    }
+
+    /// With this client for webhooks instead of one that reaches public addresses only.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: webhooks::client::Client) -> State {
+        State { webhooks, ..self }
+    }
+
+    /// Posts webhooks.
+    pub(crate) fn webhooks(&self) -> &webhooks::client::Client {
+        &self.webhooks
     }
 
     /// The keys that sign now.
@@ -67,6 +84,11 @@ pub fn registry(state: State) -> Registry {
         .job::<publish_checkpoint::PublishCheckpoint>()
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
+        .job::<deliver_webhook::DeliverWebhook>()
+        .limit(webhooks::limit())
+        .job::<replay_webhooks::ReplayWebhooks>()
+        .job::<sweep_webhooks::SweepWebhooks>()
+        .schedule(sweep_webhooks::schedule())
         .state(Arc::new(state));
     reindex::register(reconcile::register(registry))
 }
@@ -80,5 +102,8 @@ pub const ACCOUNTS_QUEUE: &str = "accounts";
 /// The queue of work on products.
 pub const PRODUCTS_QUEUE: &str = "products";
 
+/// The queue of what is sent to endpoints of users, whose slowness holds up nothing else.
+pub const WEBHOOKS_QUEUE: &str = "webhooks";
+
 /// Every queue, most urgent first.
-pub const QUEUES: [&str; 3] = [LEDGER_QUEUE, ACCOUNTS_QUEUE, PRODUCTS_QUEUE];
+pub const QUEUES: [&str; 4] = [LEDGER_QUEUE, ACCOUNTS_QUEUE, PRODUCTS_QUEUE, WEBHOOKS_QUEUE];
