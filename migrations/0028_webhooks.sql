@@ -32,7 +32,7 @@ comment on column app.webhook_endpoint.description is 'What its owner calls it.'
 comment on column app.webhook_endpoint.kinds is 'The kinds of event that are sent, such as transaction.recorded or transaction.*; empty: all.';
 comment on column app.webhook_endpoint.takes_book is 'Whether it gets the events of the whole book, which only staff may; else those of its owner.';
 comment on column app.webhook_endpoint.disabled_reason is 'Why nothing is sent: by_hand, gone (it answered 410) or failing (for days); null: it is enabled.';
-comment on column app.webhook_endpoint.secret is 'What deliveries are signed with, as whsec_ and base64; sealed where it begins with {.';
+comment on column app.webhook_endpoint.secret is 'What deliveries are signed with, as whsec_ and base64.';
 comment on column app.webhook_endpoint.old_secret is 'The secret before the last rotation, which signs beside the new one for a day.';
 comment on column app.webhook_endpoint.old_secret_until is 'Until when the old secret signs.';
 comment on column app.webhook_endpoint.failing_since is 'Since when every attempt has failed; null: the last one did not.';
@@ -46,7 +46,7 @@ create table app.webhook_delivery (
     id uuid not null,
     book_id integer not null default 1,
     endpoint_id uuid not null,
-    event_id uuid not null,
+    event_id text not null check (length(event_id) between 1 and 100),
     kind text not null,
     body text not null,
     status text not null default 'pending' check (status in ('pending', 'delivered', 'failed', 'cancelled')),
@@ -68,7 +68,7 @@ comment on column app.webhook_delivery.shard is 'Where the row lives; that of it
 comment on column app.webhook_delivery.id is 'UUIDv7 of the event''s time, derived from event and endpoint, so that there is one of each.';
 comment on column app.webhook_delivery.book_id is 'The book that the event happened in.';
 comment on column app.webhook_delivery.endpoint_id is 'Where it goes (app.webhook_endpoint), which may have been deleted since.';
-comment on column app.webhook_delivery.event_id is 'The event (app.event), sent as webhook-id; of a test, an id of its own.';
+comment on column app.webhook_delivery.event_id is 'The event''s place in the log, sent as webhook-id; of a test, an id of its own.';
 comment on column app.webhook_delivery.kind is 'The kind of event.';
 comment on column app.webhook_delivery.body is 'What is posted, the same bytes with each attempt.';
 comment on column app.webhook_delivery.status is 'pending, delivered (2xx), failed (given up) or cancelled (the endpoint was disabled).';
@@ -102,14 +102,3 @@ comment on column app.webhook_attempt.duration_ms is 'How long it took, in milli
 comment on column app.webhook_attempt.status is 'The HTTP status of the answer; null: there was none.';
 comment on column app.webhook_attempt.error is 'Why it failed; null: it did not.';
 comment on column app.webhook_attempt.response is 'The beginning of the answer''s body; null: there was no answer.';
-
-create table app.webhook_cursor (
-    shard smallint not null default 0,
-    position text not null,
-    moved_at timestamptz not null default now(),
-    primary key (shard)
-);
-comment on table app.webhook_cursor is 'How far the event log has been turned into deliveries; moved in the commit that enqueues them.';
-comment on column app.webhook_cursor.shard is 'The shard whose log it is.';
-comment on column app.webhook_cursor.position is 'The place in the log, as its follower writes it.';
-comment on column app.webhook_cursor.moved_at is 'When it was last moved.';

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Principal;
+use domain::webhooks::reach::Reach;
 use jobs::record_transaction::Submitter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::Notifier;
@@ -49,6 +50,8 @@ pub struct Limits {
     pub proxies: Vec<Network>,
     /// The origins whose pages may call the API.
     pub origins: Vec<Origin>,
+    /// Where webhooks may be.
+    pub webhook_reach: Reach,
 }
 
 impl Default for Limits {
@@ -68,6 +71,7 @@ impl Default for Limits {
             replica_lag_max: Duration::from_secs(2),
             proxies: Vec::new(),
             origins: Vec::new(),
+            webhook_reach: Reach::default(),
         }
     }
 }

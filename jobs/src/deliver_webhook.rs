@@ -73,12 +73,12 @@ impl Job for DeliverWebhook {
 /// Posts it once; what came of it, and whether the endpoint is gone.
 async fn attempt(ctx: &JobContext<'_>, outgoing: &Outgoing) -> (Tried, bool) {
     let timestamp = outgoing.now.timestamp();
-    let signature = sign::signature(&outgoing.secrets, outgoing.event_id, timestamp, &outgoing.body);
+    let signature = sign::signature(&outgoing.secrets, &outgoing.event_id, timestamp, &outgoing.body);
     let header = |name, value: String| {
         (HeaderName::from_static(name), HeaderValue::try_from(value).expect("ids, numbers and base64 are ASCII"))
     };
     let headers = [
-        header("webhook-id", outgoing.event_id.to_string()),
+        header("webhook-id", outgoing.event_id.clone()),
         header("webhook-timestamp", timestamp.to_string()),
         header("webhook-signature", signature),
     ];

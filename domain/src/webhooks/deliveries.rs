@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use uuid::Uuid;
+use uuid::{Builder, Uuid, Variant, Version};
 
+use super::replay::first_of;
 use super::{Endpoint, Status, TEST_KIND};
 use crate::error::Error;
 use crate::page::{Listed, Page};
@@ -19,8 +21,8 @@ pub struct Delivery {
     pub id: Uuid,
     /// Where it goes.
     pub endpoint_id: Uuid,
-    /// The event; sent as `webhook-id`.
-    pub event_id: Uuid,
+    /// The event's place in the log, or the id of a test; sent as `webhook-id`.
+    pub event_id: String,
     /// The kind of event.
     pub kind: String,
     /// `pending`, `delivered`, `failed` or `cancelled`.
@@ -135,34 +137,36 @@ pub async fn body_of(conn: &mut PgConnection, shard: i16, id: Uuid) -> sqlx::Res
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct New {
     pub(super) endpoint_id: Uuid,
-    pub(super) event_id: Uuid,
+    pub(super) event_id: String,
+    pub(super) at: DateTime<Utc>,
     pub(super) book_id: i32,
     pub(super) kind: String,
     pub(super) body: String,
 }
 
-/// Writes deliveries that are not there yet; the ids of those that are new.
-pub(super) async fn insert(conn: &mut PgConnection, shard: i16, new: &[New]) -> sqlx::Result<Vec<Uuid>> {
+/// Writes deliveries that are not there yet; those that are new, each with its endpoint.
+pub(super) async fn insert(conn: &mut PgConnection, shard: i16, new: &[New]) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query_scalar!(
+    let written = sqlx::query!(
         "insert into app.webhook_delivery (shard, id, job_id, book_id, endpoint_id, event_id, kind, body)
          select $1, given.id, given.id, given.book_id, given.endpoint_id, given.event_id, given.kind, given.body
-         from unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::text[])
+         from unnest($2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::text[])
              as given (id, book_id, endpoint_id, event_id, kind, body)
          on conflict (shard, id) do nothing
-         returning id",
+         returning id, endpoint_id",
         shard,
-        &new.iter().map(|new| derived_id(new.event_id, new.endpoint_id)).collect::<Vec<_>>(),
+        &new.iter().map(|new| derived_id((&new.event_id, new.at), new.endpoint_id)).collect::<Vec<_>>(),
         &new.iter().map(|new| new.book_id).collect::<Vec<_>>(),
         &new.iter().map(|new| new.endpoint_id).collect::<Vec<_>>(),
-        &new.iter().map(|new| new.event_id).collect::<Vec<_>>(),
+        &new.iter().map(|new| new.event_id.clone()).collect::<Vec<_>>(),
         &new.iter().map(|new| new.kind.clone()).collect::<Vec<_>>(),
         &new.iter().map(|new| new.body.clone()).collect::<Vec<_>>(),
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(written.into_iter().map(|row| (row.id, row.endpoint_id)).collect())
 }
 
 /// Writes the delivery of a test event to an endpoint that the caller may see; its job has to be enqueued under the same id.
@@ -177,14 +181,15 @@ pub async fn test(conn: &mut PgConnection, principal: &Principal, endpoint: &End
     let at = sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(&mut *conn).await?;
     let new = New {
         endpoint_id: endpoint.id,
-        event_id: Uuid::now_v7(),
+        event_id: format!("test-{}", Uuid::now_v7()),
+        at,
         book_id: principal.book.id,
         kind: TEST_KIND.to_owned(),
-        body: body(TEST_KIND, at, &json!({ "webhook_id": endpoint.id })),
+        body: body(TEST_KIND, at, &json!({ "webhook_id": endpoint.id }).to_string()),
     };
     let written = insert(conn, principal.book.shard, std::slice::from_ref(&new)).await?;
     assert_eq!(written.len(), 1, "the id of a new event has not been used");
-    find(conn, principal, written[0]).await
+    find(conn, principal, written[0].0).await
 }
 
 /// What is posted.
@@ -192,26 +197,24 @@ pub async fn test(conn: &mut PgConnection, principal: &Principal, endpoint: &End
 struct Body<'a> {
     r#type: &'a str,
     timestamp: String,
-    data: &'a Value,
+    data: &'a RawValue,
 }
 
-/// What is posted of an event.
-pub(super) fn body(kind: &str, at: DateTime<Utc>, data: &Value) -> String {
+/// What is posted of an event, whose facts are JSON text.
+pub(super) fn body(kind: &str, at: DateTime<Utc>, data: &str) -> String {
+    let data: &RawValue = serde_json::from_str(data).expect("the facts of an event are JSON");
     let timestamp = at.to_rfc3339_opts(SecondsFormat::Micros, true);
     serde_json::to_string(&Body { r#type: kind, timestamp, data }).expect("a tree of JSON serialises")
 }
 
 /// The id of the delivery of this event to this endpoint: of the event's time, and the same whenever it is asked for.
-fn derived_id(event: Uuid, endpoint: Uuid) -> Uuid {
+fn derived_id((event, at): (&str, DateTime<Utc>), endpoint: Uuid) -> Uuid {
     let mut hash = Sha256::new();
-    hash.update(event.as_bytes());
     hash.update(endpoint.as_bytes());
+    hash.update(event);
     let mut bytes: [u8; 16] = hash.finalize()[..16].try_into().expect("a hash is longer");
-    bytes[..6].copy_from_slice(&event.as_bytes()[..6]);
-    uuid::Builder::from_bytes(bytes)
-        .with_variant(uuid::Variant::RFC4122)
-        .with_version(uuid::Version::SortRand)
-        .into_uuid()
+    bytes[..6].copy_from_slice(&first_of(at).as_bytes()[..6]);
+    Builder::from_bytes(bytes).with_variant(Variant::RFC4122).with_version(Version::SortRand).into_uuid()
 }
 
 #[cfg(test)]
@@ -220,18 +223,20 @@ mod tests {
 
     #[test]
     fn an_id_is_of_the_events_time_and_of_one_endpoint() {
-        let (event, one, other) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
-        let id = derived_id(event, one);
-        assert_eq!(id, derived_id(event, one));
-        assert_ne!(id, derived_id(event, other));
-        assert_eq!((id.get_version_num(), id.get_timestamp()), (7, event.get_timestamp()));
+        let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let at = DateTime::from_timestamp_millis(1_767_225_600_123).unwrap();
+        let id = derived_id(("7-1", at), one);
+        assert_eq!(id, derived_id(("7-1", at), one));
+        assert!(id != derived_id(("7-1", at), other) && id != derived_id(("7-2", at), one));
+        assert_eq!(id.get_version_num(), 7);
+        assert!(id > first_of(at) && id < first_of(at + chrono::Duration::milliseconds(1)));
     }
 
     #[test]
     fn a_body_is_that_of_the_standard() {
         let at = DateTime::from_timestamp(1_767_225_600, 5_000).unwrap();
-        let body = body("transaction.recorded", at, &json!({ "seq": 7 }));
-        let expected = r#"{"type":"transaction.recorded","timestamp":"2026-01-01T00:00:00.000005Z","data":{"seq":7}}"#;
+        let body = body("transaction.recorded", at, r#"{"seq": 7}"#);
+        let expected = r#"{"type":"transaction.recorded","timestamp":"2026-01-01T00:00:00.000005Z","data":{"seq": 7}}"#;
         assert_eq!(body, expected);
     }
 }

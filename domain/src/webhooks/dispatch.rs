@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,8 +12,8 @@ use super::kinds::lets_through;
 /// An event, as far as webhooks need it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
-    /// The event.
-    pub id: Uuid,
+    /// Its place in the log.
+    pub id: String,
     /// The book that it happened in.
     pub book_id: i32,
     /// The users whom it concerns.
@@ -23,8 +22,8 @@ pub struct Told {
     pub kind: String,
     /// When.
     pub at: DateTime<Utc>,
-    /// The facts.
-    pub payload: Value,
+    /// The facts, as JSON text.
+    pub payload: String,
 }
 
 /// An endpoint that may want some of the events.
@@ -34,28 +33,32 @@ struct Wants {
     owner_id: Uuid,
     kinds: Vec<String>,
     takes_book: bool,
+    created_at: DateTime<Utc>,
 }
 
 impl Wants {
     fn takes(&self, event: &Told) -> bool {
         let is_theirs = self.takes_book || event.users.contains(&self.owner_id);
-        self.book_id == event.book_id && is_theirs && lets_through(&self.kinds, &event.kind)
+        // What happened before there was an endpoint is not for it, however late it is read.
+        let is_new = self.created_at <= event.at;
+        self.book_id == event.book_id && is_theirs && is_new && lets_through(&self.kinds, &event.kind)
     }
 }
 
-/// Writes the deliveries of these events in the caller's transaction, each once however often it is asked; the ids of the new ones, whose
-/// jobs have to be enqueued under the same ids.
+/// Writes the deliveries of these events in the caller's transaction, each once however often it is asked; the new ones, each with
+/// its endpoint, whose jobs have to be enqueued under the deliveries' ids.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn dispatch(conn: &mut PgConnection, shard: i16, events: &[Told]) -> sqlx::Result<Vec<Uuid>> {
+pub async fn dispatch(conn: &mut PgConnection, shard: i16, events: &[Told]) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
     let endpoints = wanting(conn, shard, events).await?;
     let mut new = Vec::new();
     for event in events {
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.takes(event)) {
             new.push(New {
                 endpoint_id: endpoint.id,
-                event_id: event.id,
+                event_id: event.id.clone(),
+                at: event.at,
                 book_id: event.book_id,
                 kind: event.kind.clone(),
                 body: body(&event.kind, event.at, &event.payload),
@@ -72,12 +75,13 @@ async fn wanting(conn: &mut PgConnection, shard: i16, events: &[Told]) -> sqlx::
     sqlx::query_as!(
         Wants,
         r#"select endpoint.id as "id!", endpoint.book_id as "book_id!", endpoint.owner_id as "owner_id!",
-             endpoint.kinds as "kinds!", endpoint.takes_book as "takes_book!"
+             endpoint.kinds as "kinds!", endpoint.takes_book as "takes_book!",
+             endpoint.created_at as "created_at!"
          from (
              select own.*
              from unnest($2::uuid[]) as concerned (id)
              cross join lateral (
-                 select id, book_id, owner_id, kinds, takes_book, disabled_reason
+                 select id, book_id, owner_id, kinds, takes_book, disabled_reason, created_at
                  from app.webhook_endpoint
                  where shard = $1 and owner_id = concerned.id and not takes_book
                  offset 0
@@ -86,7 +90,7 @@ async fn wanting(conn: &mut PgConnection, shard: i16, events: &[Told]) -> sqlx::
              select everything.*
              from unnest($3::integer[]) as book (id)
              cross join lateral (
-                 select id, book_id, owner_id, kinds, takes_book, disabled_reason
+                 select id, book_id, owner_id, kinds, takes_book, disabled_reason, created_at
                  from app.webhook_endpoint
                  where shard = $1 and book_id = book.id and takes_book
                  offset 0

@@ -28,7 +28,7 @@ pub struct Outgoing {
     /// Whose it is.
     pub owner: UserId,
     /// The event.
-    pub event_id: Uuid,
+    pub event_id: String,
     /// What is posted.
     pub body: String,
     /// Whether it is still to be delivered, and by this job.
@@ -47,7 +47,7 @@ pub struct Outgoing {
 #[derive(sqlx::FromRow)]
 struct Row {
     book_id: i32,
-    event_id: Uuid,
+    event_id: String,
     body: String,
     endpoint_id: Uuid,
     owner_id: Uuid,
