@@ -5,12 +5,16 @@ use poem_openapi::OpenApi;
 
 use crate::edge::{Edge, Paths};
 use crate::routes::operations;
-use crate::state::{ApiState, Shared};
+use crate::state::{ApiState, Shared, State};
 use crate::{documents, probes};
 
 /// The whole API as one poem endpoint, for a server or for a test to call. Must be called within a tokio runtime.
 pub fn endpoint(state: ApiState) -> impl Endpoint<Output = Response> {
-    let state = Shared::new(state);
+    endpoint_of(Shared::new(state))
+}
+
+/// The same on what is shared already.
+pub(crate) fn endpoint_of(state: State) -> impl Endpoint<Output = Response> {
     let operations = operations(&state);
     let mut paths = paths_of(&operations);
     for path in probes::PATHS.iter().chain(&documents::PATHS) {

@@ -88,7 +88,7 @@ fn lacks(principal: &Principal, scope: Scope) -> Problem {
 }
 
 /// The token in `Authorization: Bearer <token>`.
-fn bearer(request: &Request) -> Result<&str, Problem> {
+pub(crate) fn bearer(request: &Request) -> Result<&str, Problem> {
     let given = request.header(header::AUTHORIZATION);
     let parts = given.and_then(|value| value.split_once(' '));
     match parts {

@@ -68,6 +68,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             }
             Err((problem, route)) => (problem.into_response(uri.path(), &context.request_id), route),
         };
+        if !method.is_safe() && response.status().is_success() {
+            // What was committed may have published something.
+            self.state.notifier.tell(domain::events::CHANNEL);
+        }
         headers::secure(&mut response, &context.request_id, is_tls);
         buckets::show(&mut response, context.standing());
         self.paths.tell(route.as_ref(), &method, &mut response);

@@ -28,6 +28,7 @@ mod precondition;
 mod prefer;
 mod probes;
 mod problem;
+mod realtime;
 mod replica;
 mod reply;
 mod routes;

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod categories;
 mod category_rules;
+mod events;
 mod imports;
 mod jobs;
 mod keys;
@@ -23,6 +24,8 @@ mod workers;
 use poem_openapi::{OpenApi, Tags};
 
 use crate::state::State;
+
+pub(crate) use self::jobs::act::visible as visible_job;
 
 /// What the operations are grouped by in the document.
 #[derive(Tags)]
@@ -45,6 +48,8 @@ pub(crate) enum Tag {
     Reconciliation,
     /// Files of users and products.
     Imports,
+    /// What happens, as it happens.
+    Events,
     /// Work that goes on after the answer.
     Jobs,
     /// Where jobs wait, who runs them, and how many at once.
@@ -204,6 +209,7 @@ operations! {
     "GET /api/v1/webhook-deliveries/{id}" => webhooks::delivery::GetWebhookDelivery,
     "POST /api/v1/webhook-deliveries/{id}/replay" => webhooks::replay_delivery::ReplayWebhookDelivery,
     "GET /api/v1/audit" => audit::list::ListAudit,
+    "GET /api/v1/events" => events::follow::FollowEvents,
 }
 
 #[cfg(test)]

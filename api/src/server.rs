@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use tls::Tls;
 
-use crate::state::{ApiState, Limits};
+use crate::state::{ApiState, Limits, Shared};
 
 /// After accepting failed (as when file descriptors run out), so long a pause: a hot loop would only make it worse.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -51,7 +51,14 @@ pub struct ApiConfig {
 pub async fn serve(config: ApiConfig, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let limits = config.state.limits.clone();
     let socket = Socket { listener: config.listener, tls: config.tls, limits };
-    serve_endpoint(socket, crate::app::endpoint(config.state), shutdown).await
+    let state = Shared::new(config.state);
+    let hub = Arc::clone(&state.hub);
+    let shutdown = async move {
+        shutdown.await;
+        // Streams of events end by themselves only when they are asked to.
+        hub.close();
+    };
+    serve_endpoint(socket, crate::app::endpoint_of(state), shutdown).await
 }
 
 /// Where to serve, and how.

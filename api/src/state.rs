@@ -16,6 +16,7 @@ use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::job_waiters::JobWaiters;
 use crate::problem::Problem;
+use crate::realtime::{Hub, Seats};
 use crate::replica::Replica;
 use crate::waiters::Waiters;
 
@@ -106,6 +107,8 @@ pub(crate) struct Shared {
     pub(crate) load: Arc<Load>,
     pub(crate) replica: Option<Arc<Replica>>,
     pub(crate) job_waiters: JobWaiters,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) seats: Arc<Seats>,
 }
 
 /// A share of it.
@@ -117,6 +120,7 @@ impl Shared {
         let ApiState { pool, submitter, notifier, metrics, limits, replica } = given;
         let waiters = Waiters::spawn(pool.clone());
         let job_waiters = JobWaiters::spawn(pool.clone());
+        let hub = Hub::spawn(&pool, 0);
         let (tokens, hashing) = (Tokens::spawn(&pool), Hashing::default());
         let buckets = Buckets::new(limits.rates.clone());
         let load = Load::watch(pool.clone(), limits.in_flight_max, limits.database_wait_max);
@@ -131,6 +135,8 @@ impl Shared {
             hashing,
             waiters,
             job_waiters,
+            hub,
+            seats: Arc::default(),
             buckets,
             load,
             replica,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::accounts::{self, Erased};
 use domain::audit;
-use domain::events::{self, Event};
+use domain::events::{self, Event, topic};
 use domain::{Error, Principal, UserId};
 use ledger::Book;
 use queue::{Job, JobContext, JobError, NewJob, Notifier};
@@ -89,7 +89,8 @@ impl Job for EraseUser {
         };
         let Erased::Done { transactions } = erased else { return Err(JobError::Snooze(PENDING)) };
         let payload = json!({ "user_id": user.0, "transactions": transactions });
-        events::publish(tx, book, &[Event { topic: format!("user:{user}"), kind: "user.erased", payload }]).await?;
+        events::publish(tx, book, &[Event::new("user.erased", [topic::user(user.0)], &payload)]).await?;
+        ctx.tell(events::CHANNEL);
         Ok(())
     }
 }

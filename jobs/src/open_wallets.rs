@@ -1,7 +1,7 @@
 //! Opens the ledger accounts of new users: of one, or of all that an import's batch created.
 
 use domain::accounts::{self, NewUser, User, wallets};
-use domain::events::{self, Event};
+use domain::events::{self, Event, topic};
 use domain::{Error, Principal, UserId};
 use ledger::accounts::{NewAccount, Overdraft};
 use ledger::{AccountId, Book};
@@ -85,6 +85,7 @@ impl Job for OpenWallets {
     async fn run(self, ctx: &mut JobContext<'_>) -> Result<(), JobError> {
         let book = Book { shard: self.shard, id: self.book_id };
         open(ctx.tx().await?, book, &self.user_ids).await?;
+        ctx.tell(events::CHANNEL);
         Ok(())
     }
 }
@@ -106,7 +107,7 @@ pub(crate) async fn open(tx: &mut PgConnection, book: Book, users: &[Uuid]) -> s
     let opened = |wallet: &wallets::Wallet| {
         let owner = wallet.owner_id.expect("a wallet of users has an owner");
         let payload = json!({ "user_id": owner.0, "account_id": wallet.account_id.0 });
-        Event { topic: format!("user:{owner}"), kind: "wallet.opened", payload }
+        Event::new("wallet.opened", [topic::user(owner.0)], &payload)
     };
     events::publish(tx, book, &opening.iter().map(opened).collect::<Vec<_>>()).await?;
     Ok(opening.len())

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use domain::events::{self, Event};
+use domain::events::{self, Event, topic};
 use ledger::Book;
 use ledger::checkpoint;
 use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Priority, Retry, Unique};
@@ -54,8 +54,9 @@ impl Job for PublishCheckpoint {
         let signed = checkpoint::sign_head_by(tx, book, &keys).await.map_err(JobError::retry)?;
         if let Some(checkpoint) = signed {
             let payload = json!({ "size": checkpoint.size });
-            let event = Event { topic: "ledger".to_owned(), kind: "ledger.checkpoint", payload };
+            let event = Event::new("ledger.checkpoint", [topic::LEDGER.to_owned()], &payload);
             events::publish(tx, book, &[event]).await?;
+            ctx.tell(events::CHANNEL);
         }
         Ok(())
     }

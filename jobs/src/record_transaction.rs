@@ -8,7 +8,7 @@ mod submitter;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::events::{self, Event};
+use domain::events::{self, Event, topic};
 use domain::transactions::record::{self, ToRecord, Verdict};
 use domain::transactions::{Ended, Leg, Status, statuses};
 use ledger::posting::{self, Outcome};
@@ -64,6 +64,7 @@ impl BatchJob for RecordTransaction {
         for (shard, id) in wanted {
             by_shard.entry(shard).or_default().push(TransactionId(id));
         }
+        batch.tell(events::CHANNEL);
         for (shard, ids) in by_shard {
             let (books, waiting) = record_all(batch.tx().await?, shard, &ids).await?;
             for book in books {
@@ -216,7 +217,7 @@ fn event(wanted: &ToRecord, verdict: &Verdict) -> Event {
     if !legs.is_empty() {
         payload["legs"] = legs.into();
     }
-    Event { topic: format!("transaction:{id}"), kind, payload }
+    Event::new(kind, [topic::transaction(id.0)], &payload)
 }
 
 /// A failure to enqueue, as the API's callers are told of it.

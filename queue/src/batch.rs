@@ -1,6 +1,5 @@
 //! Many jobs of one kind, run as one.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::enqueue::{EnqueueError, Enqueued, enqueue};
+use crate::notify::{self, Hint};
 use crate::own_tx::OwnTx;
 use crate::registry::States;
 use crate::{JobError, NewJob};
@@ -29,8 +29,8 @@ pub struct Batch<'a, J> {
     pub(crate) outcomes: Vec<Result<(), JobError>>,
     pub(crate) tx: OwnTx<'a>,
     pub(crate) states: &'a States,
-    /// Queues that follow-up jobs were put into; their workers are woken after the commit.
-    pub(crate) follow_ups: HashSet<Cow<'static, str>>,
+    /// Whom to wake after the commit: the workers of queues that follow-up jobs were put into, and others who listen.
+    pub(crate) follow_ups: HashSet<Hint>,
 }
 
 impl<J> Batch<'_, J> {
@@ -63,9 +63,14 @@ impl<J> Batch<'_, J> {
         let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?[0];
         // Whoever enqueued the one that is there already has told of it.
         if enqueued.created {
-            self.follow_ups.insert(job.queue);
+            self.follow_ups.insert(notify::of_queue(job.queue));
         }
         Ok(enqueued)
+    }
+
+    /// As [`JobContext::tell`](crate::JobContext::tell).
+    pub fn tell(&mut self, channel: &'static str) {
+        self.follow_ups.insert(notify::of_channel(channel));
     }
 
     /// As [`JobContext::state`](crate::JobContext::state).

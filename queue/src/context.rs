@@ -2,7 +2,6 @@
 
 mod steps;
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use uuid::Uuid;
 use crate::claim::Claimed;
 use crate::encryption::Keyring;
 use crate::lease::Generation;
+use crate::notify::{self, Hint};
 use crate::own_tx::OwnTx;
 use crate::run::{Executor, Pulse};
 use crate::{EnqueueError, Enqueued, Flow, FlowEnqueued, FlowError, JobError, NewJob, enqueue};
@@ -30,8 +30,8 @@ pub struct JobContext<'a> {
     pub(crate) pulse: &'a Pulse,
     pub(crate) tx: OwnTx<'a>,
     pub(crate) result: Option<String>,
-    /// The queues that follow-up jobs went to, to be woken after the commit.
-    pub(crate) follow_ups: HashSet<Cow<'static, str>>,
+    /// Whom to wake after the commit: the workers of queues that follow-up jobs went to, and others who listen.
+    pub(crate) follow_ups: HashSet<Hint>,
     /// When a heartbeat last asked the database.
     pub(crate) looked: Option<Instant>,
 }
@@ -110,7 +110,7 @@ impl<'a> JobContext<'a> {
     pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued, EnqueueError> {
         let (queue, job) = (job.queue.clone(), job.parent(self.id()));
         let enqueued = enqueue(self.tx.get().await?, std::slice::from_ref(&job)).await?;
-        self.follow_ups.insert(queue);
+        self.follow_ups.insert(notify::of_queue(queue));
         Ok(enqueued[0])
     }
 
@@ -120,8 +120,13 @@ impl<'a> JobContext<'a> {
     /// As [`Flow::enqueue`].
     pub async fn enqueue_flow(&mut self, flow: Flow) -> Result<FlowEnqueued, FlowError> {
         let enqueued = flow.parent(self.id()).enqueue(self.tx.get().await?).await?;
-        self.follow_ups.extend(enqueued.queues.iter().cloned());
+        self.follow_ups.extend(enqueued.queues.iter().cloned().map(notify::of_queue));
         Ok(enqueued)
+    }
+
+    /// Wakes who listens on this channel, after the commit of the job's own transaction.
+    pub fn tell(&mut self, channel: &'static str) {
+        self.follow_ups.insert(notify::of_channel(channel));
     }
 
     /// Stores what the job returns; it is kept in the history when the job succeeds.

@@ -18,50 +18,76 @@ pub(crate) const CHANNEL: &str = "queue_wake";
 /// The least time between two messages.
 const GAP: Duration = Duration::from_millis(2);
 
-/// A handle for waking workers; clones share one connection.
+/// What is said after a commit: a channel and a text.
+pub(crate) type Hint = (&'static str, Cow<'static, str>);
+
+/// That there are jobs in this queue.
+pub(crate) fn of_queue(queue: impl Into<Cow<'static, str>>) -> Hint {
+    (CHANNEL, queue.into())
+}
+
+/// That there is something to look for on this channel of somebody else's.
+pub(crate) fn of_channel(channel: &'static str) -> Hint {
+    (channel, Cow::Borrowed(""))
+}
+
+/// A handle for waking workers, and others who listen; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Notifier {
-    queues: mpsc::UnboundedSender<Cow<'static, str>>,
+    hints: mpsc::UnboundedSender<Hint>,
 }
 
 impl Notifier {
     /// Starts the sender, on a connection of its own to the pool's database. It ends with the last clone.
     pub fn spawn(pool: PgPool) -> Notifier {
-        let (queues, receiver) = mpsc::unbounded_channel();
+        let (hints, receiver) = mpsc::unbounded_channel();
         tokio::spawn(send_all(pool, receiver));
-        Notifier { queues }
+        Notifier { hints }
     }
 
     /// Wakes the workers of this queue; call it after the commit. Returns at once.
     pub fn wake(&self, queue: impl Into<Cow<'static, str>>) {
+        self.hint(of_queue(queue));
+    }
+
+    /// Wakes who listens on this channel, which is none of the queue's; call it after the commit. Returns at once.
+    pub fn tell(&self, channel: &'static str) {
+        self.hint(of_channel(channel));
+    }
+
+    pub(crate) fn hint(&self, hint: Hint) {
         // The sender lives as long as any handle, so this fails only while the runtime shuts down.
-        let _ = self.queues.send(queue.into());
+        let _ = self.hints.send(hint);
     }
 }
 
-async fn send_all(pool: PgPool, mut queues: mpsc::UnboundedReceiver<Cow<'static, str>>) {
+async fn send_all(pool: PgPool, mut hints: mpsc::UnboundedReceiver<Hint>) {
     // A hint need not wait for the disk: it is sent after the commit that it tells of.
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
     let options = options.options([("synchronous_commit", "off")]);
     // Not tested before use, which would double the way of each hint.
     let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect_lazy_with(options);
-    while let Some(first) = queues.recv().await {
-        let mut names = HashSet::from([first]);
-        while let Ok(more) = queues.try_recv() {
-            names.insert(more);
+    while let Some(first) = hints.recv().await {
+        let mut gathered = HashSet::from([first]);
+        while let Ok(more) = hints.try_recv() {
+            gathered.insert(more);
         }
-        let names: Vec<&str> = names.iter().map(Cow::as_ref).collect();
-        if let Err(error) = send(&own, &names).await {
+        if let Err(error) = send(&own, &gathered).await {
             tracing::debug!(%error, "a wake-up was not sent; workers find the jobs by polling");
         }
         tokio::time::sleep(GAP).await;
     }
 }
 
-/// Sends a message for each of these queues, at once.
-pub(crate) async fn send(executor: impl PgExecutor<'_>, names: &[&str]) -> sqlx::Result<()> {
-    sqlx::query!("select pg_notify($1, name) from unnest($2::text[]) as name", CHANNEL, names as &[&str])
-        .execute(executor)
-        .await?;
+/// Sends a message for each of these, at once.
+pub(crate) async fn send(executor: impl PgExecutor<'_>, hints: &HashSet<Hint>) -> sqlx::Result<()> {
+    let (channels, texts): (Vec<&str>, Vec<&str>) = hints.iter().map(|(channel, text)| (*channel, text.as_ref())).unzip();
+    sqlx::query!(
+        "select pg_notify(channel, text) from unnest($1::text[], $2::text[]) as hint (channel, text)",
+        &channels as &[&str],
+        &texts as &[&str],
+    )
+    .execute(executor)
+    .await?;
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::context::JobContext;
 use crate::error::Failure;
 use crate::lease::Generation;
 use crate::metrics::UNREADABLE;
+use crate::notify::Hint;
 use crate::own_tx::{CommitError, OwnTx, TxSource};
 use crate::payload::Unreadable;
 use crate::registry::{Kind, Registry};
@@ -162,10 +163,8 @@ impl Executor {
         }
     }
 
-    pub(crate) fn wake(&self, queues: HashSet<std::borrow::Cow<'static, str>>) {
-        for queue in queues {
-            self.notifier.wake(queue);
-        }
+    pub(crate) fn wake(&self, hints: HashSet<Hint>) {
+        hints.into_iter().for_each(|hint| self.notifier.hint(hint));
     }
 
     /// Of a job that is not run, or not run again with its batch, since somebody wants it ended.

@@ -29,7 +29,8 @@ fn is_taken(range: &str, path: &str) -> bool {
     let is_json = matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json");
     let is_log = matches!(media.as_str(), "text/*" | "text/plain" | "application/octet-stream");
     let is_csv = matches!(media.as_str(), "text/*" | "text/csv") && path.ends_with(".csv");
-    !refused && (is_json || is_csv || (is_log && path.starts_with("/api/v1/ledger/")))
+    let is_stream = matches!(media.as_str(), "text/*" | "text/event-stream") && path == "/api/v1/events";
+    !refused && (is_json || is_stream || is_csv || (is_log && path.starts_with("/api/v1/ledger/")))
 }
 
 /// Headers that change what a request does.

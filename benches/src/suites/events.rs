@@ -39,5 +39,5 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
 fn event() -> Event {
     let [id, from, to] = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
     let payload = json!({"transaction_id": id, "from": from, "to": to, "amount_minor": 1, "currency": "GBP", "seq": 1});
-    Event { topic: format!("transaction:{id}"), kind: "transaction.recorded", payload }
+    Event::new("transaction.recorded", [format!("transactions:{id}")], &payload)
 }

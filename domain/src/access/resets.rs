@@ -53,7 +53,7 @@ pub async fn ask(conn: &mut PgConnection, book: Book, email: &str) -> sqlx::Resu
             "token": made.token.reveal(),
             "expires_at": made.expires_at,
         });
-        let event = Event { topic: MAIL_TOPIC.to_owned(), kind: "password_reset.requested", payload };
+        let event = Event::new("password_reset.requested", [MAIL_TOPIC.to_owned()], &payload);
         events::publish(conn, book, &[event]).await?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Severity;
-use crate::events::{self, Event};
+use crate::events::{self, Event, topic};
 
 /// The columns of the findings, as `unnest` wants them.
 #[derive(Default)]
@@ -165,16 +165,15 @@ async fn note_opened(
 }
 
 async fn publish(conn: &mut PgConnection, book: Book, run: Uuid, new: &[&Opened]) -> sqlx::Result<()> {
-    let event = |opened: &&Opened| Event {
-        topic: "ledger".to_owned(),
-        kind: "ledger.break",
-        payload: json!({
+    let event = |opened: &&Opened| {
+        let payload = json!({
             "break_id": opened.id,
             "run_id": run,
             "class": opened.class,
             "sub_class": opened.sub_class,
             "subject": opened.subject,
-        }),
+        });
+        Event::new("ledger.break", [topic::LEDGER.to_owned()], &payload)
     };
     events::publish(conn, book, &new.iter().map(event).collect::<Vec<_>>()).await
 }

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::r12_carried::Carried;
-use crate::events::{self, Event};
+use crate::events::{self, Event, topic};
 
 /// What a run ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub async fn finish(
     .await?;
     assert_eq!(ended.rows_affected(), 1, "a run ends once");
     let payload = json!({ "run_id": run, "state": state, "open": open, "digest": hex(&digest) });
-    events::publish(conn, book, &[Event { topic: "ledger".to_owned(), kind: "ledger.reconciled", payload }]).await?;
+    events::publish(conn, book, &[Event::new("ledger.reconciled", [topic::LEDGER.to_owned()], &payload)]).await?;
     Ok(Summary { is_clean: open == 0, open, digest })
 }
 

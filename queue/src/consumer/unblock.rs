@@ -1,5 +1,6 @@
 //! Tells jobs that wait for others when those have ended, apart from claiming and settling.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
@@ -10,7 +11,7 @@ use crate::flow::{Unblocked, unblock};
 use crate::lane::Source;
 use crate::link::Link;
 use crate::metrics::UNBLOCKED;
-use crate::notify;
+use crate::notify::{self, Hint};
 
 /// Works whenever something has ended that others wait for: this process settled it, or a heartbeat saw it.
 pub(super) async fn unblock_all(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
@@ -51,7 +52,7 @@ impl Shared {
 
 /// A hint: what is not told finds the jobs by polling.
 async fn wake_others(link: &mut Link, told: &Unblocked) {
-    let queues: Vec<&str> = told.ready.iter().chain(&told.limited).map(String::as_str).collect();
+    let queues: HashSet<Hint> = told.ready.iter().chain(&told.limited).cloned().map(notify::of_queue).collect();
     if queues.is_empty() {
         return;
     }

@@ -1,6 +1,5 @@
 //! Runs a batch; one that fails is split until the jobs that fail stand alone.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use futures::future::BoxFuture;
@@ -11,6 +10,7 @@ use crate::batch::{Batch, Item};
 use crate::claim::Claimed;
 use crate::encryption::Keyring;
 use crate::lease::Generation;
+use crate::notify::Hint;
 use crate::own_tx::{OwnTx, TxSource};
 use crate::payload::{Reader, Stored, Unreadable};
 use crate::registry::{Kind, States};
@@ -40,8 +40,8 @@ pub(crate) enum RanBatch<'a> {
 pub(crate) struct Done<'a> {
     outcomes: Vec<Result<(), JobError>>,
     tx: OwnTx<'a>,
-    /// Queues to wake after the commit.
-    follow_ups: HashSet<Cow<'static, str>>,
+    /// Whom to wake after the commit.
+    follow_ups: HashSet<Hint>,
 }
 
 /// [`BatchJob::run`] without the type: decodes the payloads and runs them.

@@ -18,7 +18,7 @@ pub(super) const AGAINST: &[Refusal] = &[
 ];
 
 /// The job, if the caller may see it: staff see all, users the jobs of their own requests.
-pub(super) async fn visible(
+pub(crate) async fn visible(
     conn: &mut PgConnection,
     principal: &Principal,
     id: Uuid,

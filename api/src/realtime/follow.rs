@@ -1,0 +1,114 @@
+//! The follower: looks for events when it hears that there may be some, and hands them to the hub.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use domain::events::log::{self, Most, PLANNER, Which};
+use domain::events::{CHANNEL, Position};
+use sqlx::PgPool;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+
+use super::hub::Hub;
+
+/// Looks without a hint are this far apart: what a lost hint costs.
+const POLL: Duration = Duration::from_millis(250);
+
+/// The pause after a failure.
+const BACKOFF: Duration = Duration::from_millis(250);
+
+/// Between two looks that found something there is as long a pause as the last one took, up to this: it keeps no more than half a
+/// connection of the database busy, however much happens.
+const PAUSE_MAX: Duration = Duration::from_millis(5);
+
+/// Who listens looks up this often whether the hub is still there.
+const LOOK_UP: Duration = Duration::from_secs(1);
+
+/// How much is read at once.
+const PAGE: Most = Most { commits: 64, events: 2_000 };
+
+/// How long to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections of the follower and of replays.
+const CONNECTIONS_MAX: u32 = 4;
+
+/// The connections that the log is read through.
+pub(super) fn pool(pool: &PgPool) -> PgPool {
+    let options = pool.connect_options().as_ref().clone().application_name("bitnexus api events").options(PLANNER);
+    PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE).test_before_acquire(false).connect_lazy_with(options)
+}
+
+/// Starts the follower and its ear; both end with the hub.
+pub(super) fn spawn(hub: &Arc<Hub>, pool: &PgPool) {
+    tokio::spawn(follow(Arc::downgrade(hub)));
+    tokio::spawn(listen(Arc::downgrade(hub), pool.clone()));
+}
+
+async fn follow(hub: Weak<Hub>) {
+    loop {
+        let pause = match hub.upgrade() {
+            None => return,
+            Some(hub) if !hub.has_subscribers() => {
+                hub.rest();
+                None
+            }
+            Some(hub) => Some(look(&hub).await),
+        };
+        match pause {
+            Some(Ok(Some(took))) => tokio::time::sleep(took.min(PAUSE_MAX)).await,
+            Some(Ok(None)) | None => {
+                let Some(hub) = hub.upgrade() else { return };
+                let _ = tokio::time::timeout(POLL, hub.hint.notified()).await;
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the event log cannot be read; events are pushed late");
+                tokio::time::sleep(BACKOFF).await;
+            }
+        }
+    }
+}
+
+/// One look; how long it took, if it found something.
+async fn look(hub: &Hub) -> sqlx::Result<Option<Duration>> {
+    let began = Instant::now();
+    let last = log::number(&hub.log, hub.shard).await?;
+    let Some(mut position) = hub.position() else {
+        hub.begin(Position::end_of(last));
+        return Ok(None);
+    };
+    let mut has_found = false;
+    while position.seq < last {
+        let mut conn = hub.log.acquire().await?;
+        let page = log::read(&mut conn, hub.shard, position, Which { until: Some(last), ..Which::default() }, PAGE).await?;
+        let Some(through) = page.through else { break };
+        hub.hand_out(page.events, through);
+        (position, has_found) = (through, true);
+    }
+    Ok(has_found.then(|| began.elapsed()))
+}
+
+/// Passes hints on.
+async fn listen(hub: Weak<Hub>, pool: PgPool) {
+    let options = pool.connect_options().as_ref().clone().application_name("bitnexus api events listen");
+    let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+    while hub.strong_count() > 0 {
+        if let Err(error) = hear(&own, &hub).await {
+            tracing::debug!(%error, "no hints of events for now; polling finds them");
+        }
+        tokio::time::sleep(BACKOFF).await;
+    }
+}
+
+async fn hear(own: &PgPool, hub: &Weak<Hub>) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(own).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        let heard = tokio::time::timeout(LOOK_UP, listener.try_recv()).await;
+        let Some(hub) = hub.upgrade() else { return Ok(()) };
+        match heard {
+            Ok(heard) => drop(heard?.ok_or(sqlx::Error::WorkerCrashed)?),
+            Err(_silence) => {}
+        }
+        hub.hint();
+    }
+}
