@@ -12,3 +12,4 @@ pub mod migrations;
 mod operator;
 pub mod postgres;
 pub mod telemetry;
+pub mod webhooks;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use domain::events;
 use domain::webhooks::outgoing::{self, Outgoing, Tried};
 use hyper::header::{HeaderName, HeaderValue};
 use queue::{BoxError, Job, JobContext, JobError, NewJob, Retry};
@@ -65,6 +66,10 @@ impl Job for DeliverWebhook {
         outgoing::record(ctx.tx().await?, &outgoing, &tried).await?;
         if is_gone {
             outgoing::disable(ctx.tx().await?, &outgoing, "gone").await?;
+        }
+        if tried.error.is_some() {
+            // It may have disabled the endpoint, which is an event.
+            ctx.tell(events::CHANNEL);
         }
         end(ctx, tried).await
     }

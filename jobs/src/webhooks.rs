@@ -1,6 +1,7 @@
 //! What the jobs of webhooks share: the client that posts, the signature, and the way from events to deliveries.
 
 pub mod client;
+pub mod dispatch;
 
 pub mod sign;
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use api::{ApiConfig, ApiState};
+use api::{ApiConfig, ApiState, Limits};
 use clap::Args;
 use jobs::record_transaction::Submitter;
 use queue::Notifier;
@@ -18,6 +18,7 @@ use workers::supervisor::signals;
 use self::protection::ProtectionArgs;
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::telemetry;
+use crate::webhooks::ReachArgs;
 
 /// Where the API listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:4000";
@@ -36,6 +37,8 @@ pub struct ApiArgs {
     #[command(flatten)]
     protection: ProtectionArgs,
     #[command(flatten)]
+    webhooks: ReachArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -45,6 +48,7 @@ pub struct ApiArgs {
 /// When the address cannot be bound, or the database's address is wrong.
 pub async fn run(args: ApiArgs) -> Result<ExitCode> {
     let (tls, limits) = (args.protection.tls()?, args.protection.limits());
+    let limits = Limits { webhook_reach: args.webhooks.reach(), ..limits };
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;

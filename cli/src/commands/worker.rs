@@ -17,6 +17,7 @@ use workers::supervisor::{EXIT_GIVEN_UP, pool, signals};
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::telemetry::TelemetryArgs;
+use crate::webhooks::ClientArgs;
 use crate::{keys, telemetry};
 
 /// Where the workers' metrics are unless told otherwise.
@@ -43,6 +44,8 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: Option<PathBuf>,
     #[command(flatten)]
+    webhooks: ClientArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -56,6 +59,8 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     let shutdown = signals::shutdown(move || render.render())?;
     let key_file = keys::file(args.signing_key_file.as_deref(), &args.database.dir)?;
     keys::read(&key_file)?;
+    // What is wrong with its flags is said before a worker process starts.
+    args.webhooks.client()?;
     let leases = args.database.pool("worker supervisor", 1)?;
     let acceptor = page::bind(args.metrics_listen).await;
     let acceptor =
@@ -97,12 +102,14 @@ fn child_command(
 ) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
     let program = std::env::current_exe().context("finding this program")?;
     let (url, concurrency, telemetry) = (args.database.url()?, args.concurrency.to_string(), telemetry.clone());
+    let webhooks = args.webhooks.clone();
     let drain = args.shutdown.timeout().mul_f64(0.8).as_secs_f64().to_string();
     Ok(Arc::new(move |slot| {
         let mut command = Command::new(&program);
         command.args(["worker-child", "--slot"]).arg(slot.to_string());
         command.env("DATABASE_URL", &url).env("WORKER_CONCURRENCY", &concurrency).env("SHUTDOWN_TIMEOUT", &drain);
         command.env("LEDGER_SIGNING_KEY_FILE", &key_file);
+        webhooks.pass_on(&mut command);
         telemetry.pass_on(&mut command);
         command
     }))

@@ -6,11 +6,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use jobs::State;
+use jobs::webhooks::dispatch;
+use ledger::Book;
+use queue::Notifier;
 use queue::backend::ConsumerConfig;
 use workers::child::{self, ChildConfig};
 use workers::supervisor::signals;
 
 use crate::config::{DatabaseArgs, ShutdownArgs};
+use crate::webhooks::ClientArgs;
 use crate::{keys, telemetry};
 
 /// Connections beside those of the running jobs: claiming, settling, the heartbeat, wake-ups.
@@ -34,6 +38,8 @@ pub struct WorkerChildArgs {
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: PathBuf,
     #[command(flatten)]
+    webhooks: ClientArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -50,7 +56,9 @@ pub async fn run(args: WorkerChildArgs) -> Result<ExitCode> {
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
-    let registry = jobs::registry(State::new(signing_keys));
+    let registry = jobs::registry(State::new(signing_keys).with_webhooks(args.webhooks.client()?));
+    // It ends with the process: what it has begun is one transaction.
+    tokio::spawn(dispatch::follow(pool.clone(), Notifier::spawn(pool.clone()), Book::MAIN.shard));
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
     let time = args.shutdown.timeout();
     let config = ChildConfig {

@@ -8,22 +8,73 @@ use uuid::Uuid;
 
 use super::deliveries::{New, body, insert};
 use super::kinds::lets_through;
+use crate::events::log::LoggedEvent;
+use crate::events::topic;
 
-/// An event, as far as webhooks need it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Told {
-    /// Its place in the log.
-    pub id: String,
-    /// The book that it happened in.
-    pub book_id: i32,
-    /// The users whom it concerns.
-    pub users: Vec<Uuid>,
-    /// What happened.
-    pub kind: String,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// The facts, as JSON text.
-    pub payload: String,
+/// What the topics of users begin with.
+const USER: &str = "user:";
+
+/// The name of the follower that makes deliveries of events.
+pub const FOLLOWER: &str = "webhooks";
+
+/// More owners than these are not asked for one by one: then everything is read.
+const TOPICS_MAX: usize = 500;
+
+/// What of the log the endpoints may want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing: there is no endpoint.
+    Nothing,
+    /// What has one of these topics.
+    Topics(Vec<String>),
+    /// All.
+    Everything,
+}
+
+/// Whether nobody else holds the follower's cursor; it is then held until the caller's transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_free(conn: &mut PgConnection, shard: i16) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"with free as materialized (
+             select
+             from app.event_cursor
+             where shard = $1 and follower = $2
+             for no key update skip locked
+         )
+         select exists (select from free)
+             or not exists (select from app.event_cursor where shard = $1 and follower = $2) as "is_free!""#,
+        shard,
+        FOLLOWER,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// What of the log the endpoints may want now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn wanted(conn: &mut PgConnection, shard: i16) -> sqlx::Result<Wanted> {
+    let owners = sqlx::query!(
+        r#"select owner_id, bool_or(takes_book) as "takes_book!"
+         from app.webhook_endpoint
+         where shard = $1 and disabled_reason is null
+         group by owner_id
+         limit $2"#,
+        shard,
+        TOPICS_MAX as i64 + 1,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(match owners.len() {
+        0 => Wanted::Nothing,
+        1..=TOPICS_MAX if owners.iter().all(|owner| !owner.takes_book) => {
+            Wanted::Topics(owners.iter().map(|owner| topic::user(owner.owner_id)).collect())
+        }
+        _ => Wanted::Everything,
+    })
 }
 
 /// An endpoint that may want some of the events.
@@ -37,12 +88,22 @@ struct Wants {
 }
 
 impl Wants {
-    fn takes(&self, event: &Told) -> bool {
-        let is_theirs = self.takes_book || event.users.contains(&self.owner_id);
+    fn takes(&self, event: &LoggedEvent) -> bool {
+        let is_theirs = self.takes_book || users(event).any(|user| user == self.owner_id);
         // What happened before there was an endpoint is not for it, however late it is read.
         let is_new = self.created_at <= event.at;
-        self.book_id == event.book_id && is_theirs && is_new && lets_through(&self.kinds, &event.kind)
+        self.book_id == event.book.id && is_theirs && is_new && lets_through(&self.kinds, &event.kind)
     }
+}
+
+/// E-mails carry secrets, which are for nobody's endpoint.
+fn is_public(event: &LoggedEvent) -> bool {
+    event.topics.iter().all(|topic| topic != topic::MAIL)
+}
+
+/// The users whom an event concerns.
+fn users(event: &LoggedEvent) -> impl Iterator<Item = Uuid> {
+    event.topics.iter().filter_map(|topic| topic.strip_prefix(USER)?.parse().ok())
 }
 
 /// Writes the deliveries of these events in the caller's transaction, each once however often it is asked; the new ones, each with
@@ -50,16 +111,16 @@ impl Wants {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn dispatch(conn: &mut PgConnection, shard: i16, events: &[Told]) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+pub async fn dispatch(conn: &mut PgConnection, shard: i16, events: &[LoggedEvent]) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
     let endpoints = wanting(conn, shard, events).await?;
     let mut new = Vec::new();
-    for event in events {
+    for event in events.iter().filter(|event| is_public(event)) {
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.takes(event)) {
             new.push(New {
                 endpoint_id: endpoint.id,
-                event_id: event.id.clone(),
+                event_id: event.position.to_string(),
                 at: event.at,
-                book_id: event.book_id,
+                book_id: event.book.id,
                 kind: event.kind.clone(),
                 body: body(&event.kind, event.at, &event.payload),
             });
@@ -69,9 +130,9 @@ pub async fn dispatch(conn: &mut PgConnection, shard: i16, events: &[Told]) -> s
 }
 
 /// The enabled endpoints of those whom the events concern, and of staff that takes everything.
-async fn wanting(conn: &mut PgConnection, shard: i16, events: &[Told]) -> sqlx::Result<Vec<Wants>> {
-    let users: HashSet<Uuid> = events.iter().flat_map(|event| event.users.iter().copied()).collect();
-    let books: HashSet<i32> = events.iter().map(|event| event.book_id).collect();
+async fn wanting(conn: &mut PgConnection, shard: i16, events: &[LoggedEvent]) -> sqlx::Result<Vec<Wants>> {
+    let users: HashSet<Uuid> = events.iter().flat_map(users).collect();
+    let books: HashSet<i32> = events.iter().map(|event| event.book.id).collect();
     sqlx::query_as!(
         Wants,
         r#"select endpoint.id as "id!", endpoint.book_id as "book_id!", endpoint.owner_id as "owner_id!",

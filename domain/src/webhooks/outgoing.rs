@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Status;
 use super::secret::Secret;
-use crate::events::{self, Event};
+use crate::events::{self, Event, topic};
 use crate::ids::UserId;
 
 /// After so many days without one answer that it took a delivery, an endpoint is disabled.
@@ -190,7 +190,7 @@ pub async fn disable(conn: &mut PgConnection, outgoing: &Outgoing, reason: &'sta
     let is_disabled = disabled.rows_affected() == 1;
     if is_disabled {
         let payload = json!({ "webhook_id": outgoing.endpoint_id, "reason": reason });
-        let event = Event { topic: format!("user:{}", outgoing.owner), kind: "webhook.disabled", payload };
+        let event = Event::new("webhook.disabled", [topic::user(outgoing.owner.0)], &payload);
         events::publish(conn, outgoing.book, &[event]).await?;
     }
     Ok(is_disabled)

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
@@ -68,6 +70,15 @@ pub enum SendError {
     /// It took too long.
     #[error("there was no answer in time")]
     Timeout,
+}
+
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// When it cannot be read, or holds something else or nothing.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
+    if certificates.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(certificates) }
 }
 
 /// The client; clones share what it trusts.

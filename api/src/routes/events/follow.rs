@@ -27,7 +27,11 @@ impl Operation for FollowEvents {
         refusals::SIGNED_IN,
         refusals::PARAMETERS,
         &[
-            Refusal { status: 404, code: "not_found", when: "What a topic names is not the caller's, or does not exist." },
+            Refusal {
+                status: 404,
+                code: "not_found",
+                when: "What a topic names is not the caller's, or does not exist.",
+            },
             Refusal { status: 410, code: "events_gone", when: "What came after this id is no longer kept." },
             Refusal { status: 429, code: "too_many_streams", when: "The caller has too many streams open." },
         ],
