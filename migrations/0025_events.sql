@@ -247,3 +247,44 @@ comment on column app.event.kind is 'What happened.';
 comment on column app.event.payload is 'The facts.';
 
 select app.keep_event_days(7);
+
+-- The queue knows nothing of events, so what became of a job is told by a trigger: of those that somebody asked for, but for the one that
+-- each transaction has, which tells of itself. The filter is empty, so that replays look at these; they are few.
+create function app.tell_of_job() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    state text := 'running';
+begin
+    if tg_table_name = 'dead_job' then
+        state := 'dead';
+    elsif tg_op = 'INSERT' then
+        state := case new.state when 4 then 'succeeded' when 5 then 'discarded' else 'cancelled' end;
+    end if;
+    insert into app.event_batch (shard, book_id, kinds, topics, payloads, filter)
+    values (
+        new.shard,
+        coalesce((
+            select asker.book_id
+              from app.account_user as asker
+             where asker.shard = new.shard
+               -- Whoever enqueues on the command line is no user.
+               and asker.id = case when new.actor ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then new.actor::uuid end
+        ), 1),
+        array[case when state = 'running' then 'job.progressed' else 'job.ended' end],
+        array['jobs:' || new.id],
+        array[json_build_object('v', 1, 'job_id', new.id, 'kind', new.kind, 'state', state, 'progress', new.progress)::text],
+        ''
+    );
+    return null;
+end
+$$;
+comment on function app.tell_of_job() is 'Publishes how far a job is, or how it ended, in the transaction that writes it.';
+
+create trigger tell_of_progress after update of progress on queue.job
+    for each row when (new.progress is not null and new.actor is not null and new.kind <> 'ledger.record_transaction')
+    execute function app.tell_of_job();
+create trigger tell_of_end after insert on queue.job_history
+    for each row when (new.actor is not null and new.kind <> 'ledger.record_transaction')
+    execute function app.tell_of_job();
+create trigger tell_of_end after insert on queue.dead_job
+    for each row when (new.actor is not null)
+    execute function app.tell_of_job();

@@ -3,21 +3,25 @@
 mod create;
 mod delete;
 mod erase;
+mod owners;
 mod read;
 pub mod statistics;
 mod update;
 pub mod wallets;
 
 use chrono::{DateTime, Utc};
-use ledger::Currency;
+use ledger::{Book, Currency};
+use sqlx::PgConnection;
 
 pub use create::{NewUser, create};
 pub use delete::delete;
 pub use erase::{Erased, erase};
+pub use owners::Owners;
 pub use read::{Filter, find, list};
 pub use update::{Changes, update};
 pub use wallets::Wallet;
 
+use crate::events::{self, Event, topic};
 use crate::ids::UserId;
 use crate::principal::Role;
 
@@ -63,3 +67,9 @@ pub struct Profile {
 
 /// The currencies of a new user's wallets when none are named.
 pub const CURRENCIES_DEFAULT: [Currency; 1] = [Currency::GBP];
+
+/// Publishes that something was done to a user. What it was is for the API to tell, to those who may know.
+async fn tell(conn: &mut PgConnection, book: Book, kind: &'static str, user: UserId) -> sqlx::Result<()> {
+    let payload = serde_json::json!({ "v": 1, "user_id": user.0 });
+    events::publish(conn, book, &[Event::new(kind, [topic::user(user.0)], &payload)]).await
+}

@@ -4,6 +4,8 @@
 //! for all, and reads what comes after the last number that it knows ([`log::read`]). docs/ARCHITECTURE.md tells why that is the order of
 //! the commits and why nothing is missed; docs/EVENTS.md lists what is published.
 
+mod amount;
+pub mod catalogue;
 pub mod cursor;
 pub mod filter;
 pub mod log;
@@ -14,6 +16,7 @@ use ledger::Book;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+pub use amount::Amount;
 pub use position::{Position, WrongPosition};
 
 /// The channel on which a process says, after a commit, that there may be events. A hint: followers also look by themselves.
@@ -50,6 +53,7 @@ pub async fn publish(conn: &mut PgConnection, book: Book, events: &[Event]) -> s
     if events.is_empty() {
         return Ok(());
     }
+    debug_assert!(events.iter().all(is_listed), "an event is of a kind that the catalogue lists, with its members");
     let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
     let topics: Vec<String> = events.iter().map(|event| event.topics.join(" ")).collect();
     let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
@@ -67,4 +71,13 @@ pub async fn publish(conn: &mut PgConnection, book: Book, events: &[Event]) -> s
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether the catalogue has the event's kind and, in any order, just the members of its payload.
+fn is_listed(event: &Event) -> bool {
+    let Some(kind) = catalogue::find(event.kind) else { return cfg!(debug_assertions) && event.kind.starts_with("test.") };
+    let payload: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&event.payload).unwrap_or_default();
+    let mut listed: Vec<&str> = kind.payload.split(", ").collect();
+    listed.sort_unstable();
+    payload.keys().map(String::as_str).eq(listed)
 }

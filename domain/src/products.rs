@@ -14,7 +14,8 @@ mod status;
 mod update;
 
 use chrono::{DateTime, Utc};
-use ledger::Money;
+use ledger::{Book, Money};
+use sqlx::PgConnection;
 
 pub use categories::CategoryId;
 pub use create::{NewProduct, create};
@@ -24,6 +25,7 @@ pub use read::{find, find_own};
 pub use status::Status;
 pub use update::{Change, update};
 
+use crate::events::{self, Event, topic};
 use crate::ids::{ProductId, UserId};
 
 /// Something that a user sells.
@@ -53,4 +55,16 @@ pub struct Product {
     pub created_at: DateTime<Utc>,
     /// When it was changed last.
     pub updated_at: DateTime<Utc>,
+}
+
+/// Publishes that something was done to a product.
+async fn tell(
+    conn: &mut PgConnection,
+    book: Book,
+    kind: &'static str,
+    product: ProductId,
+    owner: UserId,
+) -> sqlx::Result<()> {
+    let payload = serde_json::json!({ "v": 1, "product_id": product.0, "owner_id": owner.0 });
+    events::publish(conn, book, &[Event::new(kind, [topic::user(owner.0)], &payload)]).await
 }

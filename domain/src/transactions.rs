@@ -11,6 +11,7 @@ mod resolve;
 mod sell;
 pub mod statement;
 mod store;
+pub mod told;
 
 use chrono::{DateTime, Utc};
 use ledger::{AccountId, Money, TransactionId};

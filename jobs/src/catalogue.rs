@@ -64,6 +64,7 @@ pub fn catalogue() -> &'static [Kind] {
             Kind::of::<crate::import_users::ImportUsers>().cancellable(),
             Kind::of::<crate::import_products::ImportProducts>().cancellable(),
             Kind::of::<crate::sweep_imports::SweepImports>(),
+            Kind::of::<crate::keep_events::KeepEvents>(),
             Kind::of::<crate::process_users::ProcessUsers>().cancellable(),
             Kind::of::<crate::reindex::Reindex>().cancellable(),
             Kind::of::<crate::deliver_webhook::DeliverWebhook>(),

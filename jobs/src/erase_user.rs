@@ -88,7 +88,7 @@ impl Job for EraseUser {
             Err(error) => return Err(JobError::retry(error)),
         };
         let Erased::Done { transactions } = erased else { return Err(JobError::Snooze(PENDING)) };
-        let payload = json!({ "user_id": user.0, "transactions": transactions });
+        let payload = json!({ "v": 1, "user_id": user.0, "transactions": transactions });
         events::publish(tx, book, &[Event::new("user.erased", [topic::user(user.0)], &payload)]).await?;
         ctx.tell(events::CHANNEL);
         Ok(())

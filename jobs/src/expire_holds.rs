@@ -6,7 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use domain::accounts::Owners;
+use domain::events::{self, Event};
+use domain::transactions::{self, told};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use ledger::holds::Expired;
 use ledger::posting::Posting;
 use ledger::{Act, Book, holds};
 use queue::schedule::{Overlap, Schedule};
@@ -77,6 +81,8 @@ impl Job for ExpireHolds {
     const HISTORY_DAYS: Option<u16> = Some(1);
 
     async fn run(self, ctx: &mut JobContext<'_>) -> Result<(), JobError> {
+        let state = ctx.state::<crate::State>();
+        ctx.tell(events::CHANNEL);
         let tx = ctx.tx().await?;
         let books = match self.of {
             Some((id, due)) => {
@@ -90,11 +96,12 @@ impl Job for ExpireHolds {
         };
         let mut next = Vec::new();
         for book in books {
-            let count = holds::expire(tx, book, EXPIRE_MAX).await.map_err(JobError::retry)?;
-            if count > 0 {
+            let expired = holds::expire(tx, book, EXPIRE_MAX).await.map_err(JobError::retry)?;
+            tell(tx, book, state.owners(), &expired).await?;
+            if expired.due > 0 {
                 next.push(crate::publish_checkpoint::of(book));
             }
-            if count == EXPIRE_MAX {
+            if expired.due == EXPIRE_MAX {
                 next.push(NewJob::of(&self));
             }
         }
@@ -103,4 +110,22 @@ impl Job for ExpireHolds {
         }
         Ok(())
     }
+}
+
+/// Publishes that holds have expired, and what their accounts hold now. A hold that somebody posted without a request is nobody's to hear of.
+async fn tell(conn: &mut PgConnection, book: Book, owners: &Owners, expired: &Expired) -> sqlx::Result<()> {
+    let ids: Vec<_> = expired.ended.iter().map(|ended| ended.hold).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let holds = transactions::find_many(conn, book, &ids).await?;
+    let legs = holds.iter().flat_map(|hold| hold.all_legs()).map(|leg| leg.account);
+    let concerned: Vec<_> = legs.chain(expired.accounts.iter().map(|now| now.account)).collect();
+    let owners = owners.of(conn, book, concerned).await?;
+    let told = expired.ended.iter().filter_map(|ended| {
+        let hold = holds.iter().find(|hold| hold.id == ended.hold)?;
+        Some(told::expired(hold, ended, &owners))
+    });
+    let events: Vec<Event> = told.chain(told::balances(&expired.accounts, &owners)).collect();
+    events::publish(conn, book, &events).await
 }

@@ -10,6 +10,7 @@ pub mod expire_holds;
 pub mod import;
 pub mod import_products;
 pub mod import_users;
+pub mod keep_events;
 pub mod open_wallets;
 pub mod process_users;
 pub mod progress;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 pub use catalogue::catalogue;
 
+use domain::accounts::Owners;
 use ledger::keys::SigningKey;
 use queue::{BoxError, Registry};
 
@@ -38,13 +40,14 @@ pub type SigningKeys = Box<dyn Fn() -> Result<Vec<SigningKey>, BoxError> + Send 
 /// What jobs need besides the database.
 pub struct State {
     signing_keys: SigningKeys,
+    owners: Owners,
     webhooks: webhooks::client::Client,
 }
 
 impl State {
     /// Signs the ledger's checkpoints with what `signing_keys` gives.
     pub fn new(signing_keys: SigningKeys) -> State {
-        State { signing_keys, webhooks: webhooks::client::Client::default() }
+        State { signing_keys, owners: Owners::default(), webhooks: webhooks::client::Client::default() }
     }
 
     /// Signs the ledger's checkpoints with one key.
@@ -61,6 +64,11 @@ impl State {
     /// Posts webhooks.
     pub(crate) fn webhooks(&self) -> &webhooks::client::Client {
         &self.webhooks
+    }
+
+    /// Whose accounts are whose.
+    fn owners(&self) -> &Owners {
+        &self.owners
     }
 
     /// The keys that sign now.
@@ -84,11 +92,15 @@ pub fn registry(state: State) -> Registry {
         .job::<publish_checkpoint::PublishCheckpoint>()
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
+<<<<<<< HEAD
         .job::<deliver_webhook::DeliverWebhook>()
         .limit(webhooks::limit())
         .job::<replay_webhooks::ReplayWebhooks>()
         .job::<sweep_webhooks::SweepWebhooks>()
         .schedule(sweep_webhooks::schedule())
+=======
+        .job::<keep_events::KeepEvents>()
+        .schedule(keep_events::schedule())
         .state(Arc::new(state));
     reindex::register(reconcile::register(registry))
 }

@@ -106,7 +106,9 @@ pub(crate) async fn open(tx: &mut PgConnection, book: Book, users: &[Uuid]) -> s
     wallets::mark_open(tx, book, &ids).await?;
     let opened = |wallet: &wallets::Wallet| {
         let owner = wallet.owner_id.expect("a wallet of users has an owner");
-        let payload = json!({ "user_id": owner.0, "account_id": wallet.account_id.0 });
+        let payload = json!({
+            "v": 1, "user_id": owner.0, "account_id": wallet.account_id.0, "currency": wallet.currency.code(),
+        });
         Event::new("wallet.opened", [topic::user(owner.0)], &payload)
     };
     events::publish(tx, book, &opening.iter().map(opened).collect::<Vec<_>>()).await?;

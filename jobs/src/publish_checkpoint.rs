@@ -53,7 +53,7 @@ impl Job for PublishCheckpoint {
         checkpoint::wait_for_writer(tx, book).await?;
         let signed = checkpoint::sign_head_by(tx, book, &keys).await.map_err(JobError::retry)?;
         if let Some(checkpoint) = signed {
-            let payload = json!({ "size": checkpoint.size });
+            let payload = json!({ "v": 1, "size": checkpoint.size });
             let event = Event::new("ledger.checkpoint", [topic::LEDGER.to_owned()], &payload);
             events::publish(tx, book, &[event]).await?;
             ctx.tell(events::CHANNEL);

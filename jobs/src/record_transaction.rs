@@ -8,15 +8,15 @@ mod submitter;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::events::{self, Event, topic};
+use domain::accounts::Owners;
+use domain::events::{self, Event};
 use domain::transactions::record::{self, ToRecord, Verdict};
-use domain::transactions::{Ended, Leg, Status, statuses};
-use ledger::posting::{self, Outcome};
+use domain::transactions::{Ended, Status, statuses, told};
+use ledger::posting::{self, AccountNow, Outcome, Posted};
 use ledger::{Act, Book, TransactionId};
 use queue::{Batch, BatchJob, EnqueueError, JobError, NewJob, Priority, Retry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -64,9 +64,10 @@ impl BatchJob for RecordTransaction {
         for (shard, id) in wanted {
             by_shard.entry(shard).or_default().push(TransactionId(id));
         }
+        let state = batch.state::<crate::State>();
         batch.tell(events::CHANNEL);
         for (shard, ids) in by_shard {
-            let (books, waiting) = record_all(batch.tx().await?, shard, &ids).await?;
+            let (books, waiting) = record_all(batch.tx().await?, state.owners(), shard, &ids).await?;
             for book in books {
                 batch.enqueue(publish_checkpoint::of(book).map_err(JobError::retry)?).await.map_err(JobError::retry)?;
             }
@@ -82,6 +83,7 @@ impl BatchJob for RecordTransaction {
 /// from, or for the next commit.
 async fn record_all(
     conn: &mut PgConnection,
+    owners: &Owners,
     shard: i16,
     ids: &[TransactionId],
 ) -> Result<(Vec<Book>, Vec<TransactionId>), JobError> {
@@ -99,7 +101,7 @@ async fn record_all(
         by_book.entry(wanted.book).or_default().push(wanted);
     }
     for (book, wanted) in by_book {
-        waiting.extend(record_book(conn, book, wanted).await?);
+        waiting.extend(record_book(conn, owners, book, wanted).await?);
         books.push(book);
     }
     Ok((books, waiting))
@@ -108,11 +110,12 @@ async fn record_all(
 /// Records transactions of one book: ledger, verdicts and events.
 async fn record_book(
     conn: &mut PgConnection,
+    owners: &Owners,
     book: Book,
     wanted: Vec<ToRecord>,
 ) -> Result<Vec<TransactionId>, JobError> {
     let postings: Vec<_> = wanted.iter().map(|wanted| wanted.posting.clone()).collect();
-    let outcomes = posting::post(conn, book, &postings).await.map_err(JobError::retry)?;
+    let Posted { outcomes, accounts } = posting::post_all(conn, book, &postings).await.map_err(JobError::retry)?;
     let mut settled = Vec::new();
     let mut waiting = Vec::new();
     for (wanted, outcome) in wanted.iter().zip(outcomes) {
@@ -125,10 +128,25 @@ async fn record_book(
     let verdicts: Vec<_> = settled.iter().map(|(wanted, verdict)| (wanted.posting.id, verdict.clone())).collect();
     record::settle(conn, book.shard, &verdicts).await?;
     record::end(conn, book.shard, &ends(&settled)).await?;
-    let events: Vec<Event> = settled.iter().map(|(wanted, verdict)| event(wanted, verdict)).collect();
-    events::publish(conn, book, &events).await?;
     crate::expire_holds::submit(conn, book, &postings).await.map_err(JobError::retry)?;
+    tell(conn, book, owners, &settled, &accounts).await?;
     Ok(waiting)
+}
+
+/// Publishes what was decided, and what accounts hold now.
+async fn tell(
+    conn: &mut PgConnection,
+    book: Book,
+    owners: &Owners,
+    settled: &[(&ToRecord, Verdict)],
+    accounts: &[AccountNow],
+) -> sqlx::Result<()> {
+    let concerned = settled.iter().flat_map(|(wanted, _)| told::accounts_of(wanted));
+    let concerned: Vec<_> = concerned.chain(accounts.iter().map(|now| now.account)).collect();
+    let owners = owners.of(conn, book, concerned).await?;
+    let decided = settled.iter().flat_map(|(wanted, verdict)| told::decided(wanted, verdict, &owners));
+    let events: Vec<Event> = decided.chain(told::balances(accounts, &owners)).collect();
+    events::publish(conn, book, &events).await
 }
 
 /// The holds that were ended, and how.
@@ -194,30 +212,6 @@ async fn settle_orphans<'a>(
         following.into_iter().partition(|wanted| is_orphan(wanted));
     settled.extend(orphans.into_iter().map(|orphan| (orphan, orphaned(orphan))));
     Ok(still.into_iter().map(|wanted| wanted.posting.id).collect())
-}
-
-/// What followers are told.
-fn event(wanted: &ToRecord, verdict: &Verdict) -> Event {
-    let id = wanted.posting.id;
-    let (kind, seq, reason) = match verdict {
-        Verdict::Recorded { seq, .. } => ("transaction.recorded", Some(*seq), None),
-        Verdict::Rejected { reason } => ("transaction.rejected", None, Some(reason)),
-    };
-    let leg = |leg: &Leg| json!({ "account": leg.account.0, "amount_minor": leg.amount.minor, "currency": leg.amount.currency.code() });
-    let legs: Vec<Value> = wanted.legs.iter().map(leg).collect();
-    let mut payload = json!({
-        "transaction_id": id.0,
-        "from": wanted.from.0,
-        "to": wanted.to.0,
-        "amount_minor": wanted.amount,
-        "currency": wanted.currency,
-        "seq": seq,
-        "reason": reason,
-    });
-    if !legs.is_empty() {
-        payload["legs"] = legs.into();
-    }
-    Event::new(kind, [topic::transaction(id.0)], &payload)
 }
 
 /// A failure to enqueue, as the API's callers are told of it.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Builder;
 
-use crate::posting::{BATCH_MAX, Outcome, PostError, Posting, Refusal, post};
+use crate::posting::{AccountNow, BATCH_MAX, Outcome, PostError, Posting, Refusal, post_all};
 use crate::{Act, Book, TransactionId};
 
 /// What the id of an expiry is hashed from, before the id of its hold.
@@ -22,17 +22,19 @@ pub fn expiry_id(hold: TransactionId) -> TransactionId {
 }
 
 /// Lets holds expire whose time is over by the database's clock, those that waited longest first and at most `limit` of them
-/// (1 to [`BATCH_MAX`]). Returns how many were due: if that is the limit, there may be more. Takes the book's row only if some
-/// are.
+/// (1 to [`BATCH_MAX`]). Returns those that were due: if they are as many as the limit, there may be more. Takes the book's row
+/// only if some are.
 ///
 /// # Errors
 /// As [`post`].
-pub async fn expire(conn: &mut PgConnection, book: Book, limit: usize) -> Result<usize, PostError> {
+pub async fn expire(conn: &mut PgConnection, book: Book, limit: usize) -> Result<Expired, PostError> {
     let limit = limit.clamp(1, BATCH_MAX);
     let due = due(conn, book, limit as i64).await?;
     assert!(due.len() <= limit, "no more are found than were asked for");
-    let postings: Vec<Posting> = due.into_iter().map(expiry).collect();
-    for (posting, outcome) in postings.iter().zip(post(conn, book, &postings).await?) {
+    let postings: Vec<Posting> = due.iter().copied().map(expiry).collect();
+    let posted = post_all(conn, book, &postings).await?;
+    let mut ended = Vec::new();
+    for ((hold, posting), outcome) in due.iter().zip(&postings).zip(posted.outcomes) {
         // Somebody else may have let it expire since it was found, under this id or another one.
         let is_over = match outcome {
             Outcome::Created { .. } | Outcome::Exists { .. } => true,
@@ -42,8 +44,33 @@ pub async fn expire(conn: &mut PgConnection, book: Book, limit: usize) -> Result
         if !is_over {
             return Err(PostError::Damaged(format!("{} cannot expire: {outcome:?}", posting.id)));
         }
+        if let Outcome::Created { seq, recorded_at } = outcome {
+            ended.push(Ended { hold: *hold, seq, recorded_at });
+        }
     }
-    Ok(postings.len())
+    Ok(Expired { due: due.len(), ended, accounts: posted.accounts })
+}
+
+/// What a call of [`expire`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// How many were due.
+    pub due: usize,
+    /// Those that it let expire; the others somebody else did.
+    pub ended: Vec<Ended>,
+    /// The accounts that it changed, as they are afterwards.
+    pub accounts: Vec<AccountNow>,
+}
+
+/// A hold that expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which.
+    pub hold: TransactionId,
+    /// The place of its expiry in the book.
+    pub seq: i64,
+    /// When that was recorded.
+    pub recorded_at: DateTime<Utc>,
 }
 
 fn expiry(hold: TransactionId) -> Posting {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use sqlx::PgConnection;
 
-use crate::{AccountId, Act, Book, TransactionId};
+use crate::{AccountId, Act, Book, Money, TransactionId};
 
 pub(crate) mod decide;
 mod read;
@@ -97,16 +97,55 @@ pub enum PostError {
 /// # Errors
 /// When the database fails, there is no such book, the batch is too large, or the ledger is damaged.
 pub async fn post(conn: &mut PgConnection, book: Book, postings: &[Posting]) -> Result<Vec<Outcome>, PostError> {
+    Ok(post_all(conn, book, postings).await?.outcomes)
+}
+
+/// What became of a whole call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Posted {
+    /// One for each posting, in the order given.
+    pub outcomes: Vec<Outcome>,
+    /// The accounts that it changed, as they are afterwards, in no order.
+    pub accounts: Vec<AccountNow>,
+}
+
+/// An account after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountNow {
+    /// Which.
+    pub account: AccountId,
+    /// What it holds, of its currency.
+    pub balance: Money,
+    /// What open holds would take, in minor units.
+    pub held_out: i64,
+    /// What open holds would bring, in minor units.
+    pub held_in: i64,
+    /// The number of its last entry.
+    pub version: i64,
+}
+
+/// [`post`], which also tells how the accounts are afterwards.
+///
+/// # Errors
+/// As [`post`].
+pub async fn post_all(conn: &mut PgConnection, book: Book, postings: &[Posting]) -> Result<Posted, PostError> {
     if postings.len() > BATCH_MAX {
         return Err(PostError::BatchTooLarge(postings.len()));
     }
     if postings.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Posted::default());
     }
     let head = read::lock(conn, book).await?;
     let (size_before, place) = (head.size, head.place.clone());
     let (state, appender, places) = read::read(conn, book, head, postings).await?;
     let decision = decide::decide(state, postings);
     write::write(conn, book, (size_before, &place), appender, &places, &decision).await?;
-    Ok(decision.outcomes)
+    let accounts = decision.accounts.iter().map(|(account, state)| AccountNow {
+        account: *account,
+        balance: Money { minor: i128::from(state.balance), currency: state.currency },
+        held_out: state.held_out,
+        held_in: state.held_in,
+        version: state.version,
+    });
+    Ok(Posted { accounts: accounts.collect(), outcomes: decision.outcomes })
 }

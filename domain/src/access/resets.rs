@@ -9,12 +9,9 @@ use super::token::{Purpose, Token};
 use super::{revoke_all, throttle};
 use crate::audit;
 use crate::error::Error;
-use crate::events::{self, Event};
+use crate::events::{self, Event, topic};
 use crate::ids::UserId;
 use crate::principal::Principal;
-
-/// The topic of events for whoever sends e-mails. It is nobody's own: its events carry tokens.
-pub const MAIL_TOPIC: &str = "mail";
 
 /// Leave to set a new password.
 #[derive(Clone)]
@@ -36,7 +33,7 @@ pub async fn create(conn: &mut PgConnection, principal: &Principal, user: UserId
 }
 
 /// Makes a token for the active user with this address, if there is one, and leaves it to whoever sends e-mails: the event
-/// `password_reset.requested` on [`MAIL_TOPIC`]. At most once a minute for an address. In the caller's transaction.
+/// `password_reset.requested` on [`topic::MAIL`]. At most once a minute for an address. In the caller's transaction.
 ///
 /// # Errors
 /// When the database fails.
@@ -49,11 +46,12 @@ pub async fn ask(conn: &mut PgConnection, book: Book, email: &str) -> sqlx::Resu
     };
     if let Some(made) = insert(conn, book, found.user_id, None).await? {
         let payload = json!({
+            "v": 1,
             "user_id": found.user_id.0,
             "token": made.token.reveal(),
             "expires_at": made.expires_at,
         });
-        let event = Event::new("password_reset.requested", [MAIL_TOPIC.to_owned()], &payload);
+        let event = Event::new("password_reset.requested", [topic::MAIL.to_owned()], &payload);
         events::publish(conn, book, &[event]).await?;
     }
     Ok(())

@@ -86,6 +86,7 @@ pub async fn create(conn: &mut PgConnection, principal: &Principal, new: &NewUse
         return Err(email_taken(conn, principal, &new.email).await?);
     }
     add_wallets(conn, principal, id, &new.currencies).await?;
+    super::tell(conn, principal.book, "user.created", id).await?;
     read::find(conn, principal, id).await
 }
 

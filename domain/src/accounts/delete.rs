@@ -54,6 +54,7 @@ pub async fn delete(
     bury(conn, principal, id).await?;
     revoke_all(conn, principal.book.shard, id, None, true).await?;
     audit::record(conn, principal, "user.delete", &id.to_string(), json!({})).await?;
+    super::tell(conn, principal.book, "user.deleted", id).await?;
     Ok(())
 }
 

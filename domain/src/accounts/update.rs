@@ -106,6 +106,7 @@ pub async fn update(
     }
     write(conn, principal, &after).await?;
     follow_up(conn, principal, &before, &after).await?;
+    super::tell(conn, principal.book, "user.updated", id).await?;
     read::find(conn, principal, id).await
 }
 

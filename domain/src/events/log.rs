@@ -85,6 +85,14 @@ pub async fn number(pool: &PgPool, shard: i16) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select app.number_events($1) as "last!""#, shard).fetch_one(pool).await
 }
 
+/// Makes the days of the log a week ahead, and drops those that ended more than so many days ago; answers how many tables went.
+///
+/// # Errors
+/// When the database fails, or a lock is not to be had within a second; nothing is done then, try again later.
+pub async fn keep_days(conn: &mut PgConnection, days: i32) -> sqlx::Result<i32> {
+    sqlx::query_scalar!(r#"select app.keep_event_days($1) as "dropped!""#, days).fetch_one(conn).await
+}
+
 /// Where the log begins and ends now.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::batch::{self, Batch};
-use crate::ids::ProductId;
+use crate::ids::{ProductId, UserId};
 
 /// How far a run over all products has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,19 @@ pub struct Progress {
 /// # Errors
 /// When the database fails.
 pub async fn one(conn: &mut PgConnection, book: Book, product: ProductId) -> sqlx::Result<bool> {
-    let changed = apply(conn, book, &[product.0]).await?;
-    Ok(changed == 1)
+    let is_changed = apply(conn, book, &[product.0]).await? == 1;
+    if is_changed {
+        let owner = sqlx::query_scalar!(
+            "select owner_id
+             from app.product
+             where shard = $1 and id = $2",
+            book.shard,
+            product.0,
+        );
+        let owner = UserId(owner.fetch_one(&mut *conn).await?);
+        super::tell(conn, book, "product.updated", product, owner).await?;
+    }
+    Ok(is_changed)
 }
 
 /// Categorises the next products of the book after `after`.

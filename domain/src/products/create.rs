@@ -63,6 +63,7 @@ pub async fn create(conn: &mut PgConnection, principal: &Principal, new: &NewPro
     if inserted.rows_affected() == 0 {
         return Err(sku_taken(conn, principal, principal.user_id, &new.sku).await?);
     }
+    super::tell(conn, principal.book, "product.created", id, principal.user_id).await?;
     read::find(conn, principal, id).await
 }
 

@@ -96,6 +96,7 @@ pub async fn update(
         let detail = serde_json::json!({ "fields": change.fields() });
         audit::record(conn, principal, "product.update", &id.to_string(), detail).await?;
     }
+    super::tell(conn, principal.book, "product.updated", id, product.owner_id).await?;
     read::find(conn, principal, id).await
 }
 

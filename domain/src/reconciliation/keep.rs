@@ -167,6 +167,7 @@ async fn note_opened(
 async fn publish(conn: &mut PgConnection, book: Book, run: Uuid, new: &[&Opened]) -> sqlx::Result<()> {
     let event = |opened: &&Opened| {
         let payload = json!({
+            "v": 1,
             "break_id": opened.id,
             "run_id": run,
             "class": opened.class,

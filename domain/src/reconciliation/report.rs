@@ -72,7 +72,7 @@ pub async fn finish(
     .execute(&mut *conn)
     .await?;
     assert_eq!(ended.rows_affected(), 1, "a run ends once");
-    let payload = json!({ "run_id": run, "state": state, "open": open, "digest": hex(&digest) });
+    let payload = json!({ "v": 1, "run_id": run, "state": state, "open": open, "digest": hex(&digest) });
     events::publish(conn, book, &[Event::new("ledger.reconciled", [topic::LEDGER.to_owned()], &payload)]).await?;
     Ok(Summary { is_clean: open == 0, open, digest })
 }

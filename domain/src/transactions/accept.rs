@@ -7,8 +7,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::decide::{Decision, Facts, Named, decide, repeated};
-use super::{Kind, NewTransaction, Transaction, read, sell, store};
+use super::{Kind, NewTransaction, Transaction, read, sell, store, told};
 use crate::accounts::{Wallet, wallets};
+use crate::events;
 use crate::ids::UserId;
 use crate::principal::Principal;
 
@@ -29,7 +30,10 @@ pub async fn accept(
     let facts = gather(conn, book, &fresh).await?;
     let decided: Vec<_> = fresh.iter().map(|(principal, new)| decide(principal, new, &facts)).collect();
     let may_be_saved = fresh.iter().zip(&decided).filter_map(|(request, done)| Some((*request, done.as_ref().ok()?)));
-    let mut saved = store::insert(conn, book, may_be_saved.collect()).await?.into_iter();
+    let saved = store::insert(conn, book, may_be_saved.collect()).await?;
+    let told: Vec<_> = saved.iter().flatten().map(|transaction| told::accepted(transaction, &facts.wallets)).collect();
+    events::publish(conn, book, &told).await?;
+    let mut saved = saved.into_iter();
     let mut decided = decided.into_iter();
     let mut decisions: Vec<Option<Decision>> = Vec::with_capacity(requests.len());
     for request in requests {

@@ -24,7 +24,7 @@ impl Job for Welcome {
 
     async fn run(self, ctx: &mut JobContext<'_>) -> Result<(), JobError> {
         let topic = format!("user:{}", UserId(self.user_id));
-        let event = Event::new("user.welcomed", [topic], &json!({ "user_id": self.user_id }));
+        let event = Event::new("test.welcomed", [topic], &json!({ "user_id": self.user_id }));
         // The job's completion joins this transaction: both are committed, or neither.
         events::publish(ctx.tx().await?, Book::MAIN, &[event]).await?;
         Ok(())
