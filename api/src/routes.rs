@@ -18,6 +18,7 @@ mod schedules;
 mod sessions;
 mod transactions;
 mod users;
+mod webhooks;
 mod workers;
 
 use poem_openapi::{OpenApi, Tags};
@@ -55,6 +56,8 @@ pub(crate) enum Tag {
     Queues,
     /// Jobs that are enqueued again and again.
     Schedules,
+    /// Events that are posted to an address of yours, signed by Standard Webhooks.
+    Webhooks,
     /// What was done by whom.
     Audit,
 }
@@ -194,6 +197,17 @@ operations! {
     "POST /api/v1/schedules/{name}/resume" => schedules::resume::ResumeSchedule,
     "POST /api/v1/schedules/{name}/revert" => schedules::revert::RevertSchedule,
     "POST /api/v1/schedules/{name}/run" => schedules::run::RunSchedule,
+    "POST /api/v1/webhooks" => webhooks::create::CreateWebhook,
+    "GET /api/v1/webhooks" => webhooks::list::ListWebhooks,
+    "GET /api/v1/webhooks/{id}" => webhooks::get::GetWebhook,
+    "PATCH /api/v1/webhooks/{id}" => webhooks::update::UpdateWebhook,
+    "DELETE /api/v1/webhooks/{id}" => webhooks::delete::DeleteWebhook,
+    "POST /api/v1/webhooks/{id}/secret" => webhooks::secret::RotateWebhookSecret,
+    "POST /api/v1/webhooks/{id}/test" => webhooks::test::TestWebhook,
+    "GET /api/v1/webhooks/{id}/deliveries" => webhooks::deliveries::ListWebhookDeliveries,
+    "POST /api/v1/webhooks/{id}/replay" => webhooks::replay::ReplayWebhook,
+    "GET /api/v1/webhook-deliveries/{id}" => webhooks::delivery::GetWebhookDelivery,
+    "POST /api/v1/webhook-deliveries/{id}/replay" => webhooks::replay_delivery::ReplayWebhookDelivery,
     "GET /api/v1/audit" => audit::list::ListAudit,
     "GET /api/v1/events" => events::follow::FollowEvents,
 }

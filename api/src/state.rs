@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Principal;
+use domain::webhooks::reach::Reach;
 use jobs::record_transaction::Submitter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::Notifier;
@@ -53,6 +54,8 @@ pub struct Limits {
     pub origins: Vec<Origin>,
     /// Bounds on channels, and which there are.
     pub sockets: SocketLimits,
+    /// Where webhooks may be.
+    pub webhook_reach: Reach,
 }
 
 impl Default for Limits {
@@ -73,6 +76,7 @@ impl Default for Limits {
             proxies: Vec::new(),
             origins: Vec::new(),
             sockets: SocketLimits::default(),
+            webhook_reach: Reach::default(),
         }
     }
 }

@@ -18,4 +18,5 @@ pub(crate) mod session;
 pub(crate) mod statement;
 pub(crate) mod transaction;
 pub(crate) mod user;
+pub(crate) mod webhook;
 pub(crate) mod worker;

@@ -16,3 +16,4 @@ pub mod program;
 mod schedules;
 pub mod systemd;
 pub mod telemetry;
+pub mod webhooks;

@@ -22,6 +22,7 @@ pub mod retention;
 pub mod setup;
 pub mod transactions;
 pub mod validate;
+pub mod webhooks;
 
 pub use error::{Error, FieldError};
 pub use ids::{ProductId, UserId};

@@ -68,6 +68,9 @@ pub fn catalogue() -> &'static [Kind] {
             Kind::of::<crate::retention::Retention>(),
             Kind::of::<crate::process_users::ProcessUsers>().cancellable(),
             Kind::of::<crate::reindex::Reindex>().cancellable(),
+            Kind::of::<crate::deliver_webhook::DeliverWebhook>(),
+            Kind::of::<crate::replay_webhooks::ReplayWebhooks>().cancellable(),
+            Kind::of::<crate::sweep_webhooks::SweepWebhooks>(),
         ];
         kinds.sort_unstable_by_key(|kind| kind.name);
         kinds

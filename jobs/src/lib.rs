@@ -4,6 +4,7 @@
 pub mod by_hand;
 pub mod catalogue;
 pub mod categorize;
+pub mod deliver_webhook;
 pub mod erase_user;
 pub mod expire_holds;
 pub mod import;
@@ -18,9 +19,13 @@ pub mod publish_checkpoint;
 pub mod reconcile;
 pub mod record_transaction;
 pub mod reindex;
+pub mod replay_webhooks;
 pub mod retention;
+pub mod send_webhook;
 pub mod submitted;
 pub mod sweep_imports;
+pub mod sweep_webhooks;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -38,17 +43,29 @@ pub type SigningKeys = Box<dyn Fn() -> Result<Vec<SigningKey>, BoxError> + Send 
 pub struct State {
     signing_keys: SigningKeys,
     owners: Owners,
+    webhooks: webhooks::client::Client,
 }
 
 impl State {
     /// Signs the ledger's checkpoints with what `signing_keys` gives.
     pub fn new(signing_keys: SigningKeys) -> State {
-        State { signing_keys, owners: Owners::default() }
+        State { signing_keys, owners: Owners::default(), webhooks: webhooks::client::Client::default() }
     }
 
     /// Signs the ledger's checkpoints with one key.
     pub fn of_key(key: SigningKey) -> State {
         State::new(Box::new(move || Ok(vec![key.clone()])))
+    }
+
+    /// With this client for webhooks instead of one that reaches public addresses only.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: webhooks::client::Client) -> State {
+        State { webhooks, ..self }
+    }
+
+    /// Posts webhooks.
+    pub(crate) fn webhooks(&self) -> &webhooks::client::Client {
+        &self.webhooks
     }
 
     /// Whose accounts are whose.
@@ -80,6 +97,11 @@ pub fn registry(state: State) -> Registry {
         .schedule(publish_checkpoint::sweep())
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
+        .job::<deliver_webhook::DeliverWebhook>()
+        .limit(webhooks::limit())
+        .job::<replay_webhooks::ReplayWebhooks>()
+        .job::<sweep_webhooks::SweepWebhooks>()
+        .schedule(sweep_webhooks::schedule())
         .job::<keep_events::KeepEvents>()
         .schedule(keep_events::schedule())
         .state(Arc::new(state));
@@ -95,5 +117,8 @@ pub const ACCOUNTS_QUEUE: &str = "accounts";
 /// The queue of work on products.
 pub const PRODUCTS_QUEUE: &str = "products";
 
+/// The queue of what is sent to endpoints of users, whose slowness holds up nothing else.
+pub const WEBHOOKS_QUEUE: &str = "webhooks";
+
 /// Every queue, most urgent first.
-pub const QUEUES: [&str; 3] = [LEDGER_QUEUE, ACCOUNTS_QUEUE, PRODUCTS_QUEUE];
+pub const QUEUES: [&str; 4] = [LEDGER_QUEUE, ACCOUNTS_QUEUE, PRODUCTS_QUEUE, WEBHOOKS_QUEUE];

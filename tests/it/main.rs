@@ -55,4 +55,5 @@ mod tidy;
 mod up;
 mod up_refusals;
 mod up_user;
+mod webhooks;
 mod zombie;

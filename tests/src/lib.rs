@@ -9,6 +9,7 @@ pub mod people;
 pub mod processes;
 pub mod proxy;
 pub mod random;
+pub mod receiver;
 pub mod retail;
 pub mod scripted;
 pub mod server;

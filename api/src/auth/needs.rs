@@ -54,4 +54,6 @@ pub(crate) const JOBS_WRITE: Needs = Needs(Scope::JobsWrite);
 pub(crate) const QUEUES_READ: Needs = Needs(Scope::QueuesRead);
 pub(crate) const QUEUES_ADMIN: Needs = Needs(Scope::QueuesAdmin);
 pub(crate) const JOBS_ADMIN: Needs = Needs(Scope::JobsAdmin);
+pub(crate) const WEBHOOKS_READ: Needs = Needs(Scope::WebhooksRead);
+pub(crate) const WEBHOOKS_WRITE: Needs = Needs(Scope::WebhooksWrite);
 pub(crate) const AUDIT_READ: Needs = Needs(Scope::AuditRead);

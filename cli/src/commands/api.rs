@@ -22,6 +22,7 @@ use crate::config::{self, DatabaseArgs, ShutdownArgs};
 use crate::discovery::DiscoveryArgs;
 use crate::systemd;
 use crate::telemetry::{self, Identity, Spans, TelemetryArgs};
+use crate::webhooks::ReachArgs;
 
 /// Where the API listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:4000";
@@ -44,6 +45,8 @@ pub struct ApiArgs {
     #[command(flatten)]
     discovery: DiscoveryArgs,
     #[command(flatten)]
+    webhooks: ReachArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -65,7 +68,8 @@ impl ApiArgs {
 /// When the address cannot be bound, or the database's address is wrong.
 pub async fn run(args: ApiArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     let spans = Spans::start(telemetry, Identity { role: "api", slot: None })?;
-    let limits = Limits { sockets: args.channels.limits()?, ..args.protection.limits() };
+    let (sockets, webhook_reach) = (args.channels.limits()?, args.webhooks.reach());
+    let limits = Limits { sockets, webhook_reach, ..args.protection.limits() };
     let tls = args.protection.tls()?;
     channels::raise_open_files();
     let metrics = telemetry::start_metrics()?;

@@ -24,6 +24,7 @@ use crate::config::{self, DatabaseArgs, ShutdownArgs};
 use crate::discovery::DiscoveryArgs;
 use crate::schedules::ScheduleArgs;
 use crate::telemetry::TelemetryArgs;
+use crate::webhooks::ClientArgs;
 use crate::{keys, program, telemetry};
 
 /// Where the workers' metrics are unless told otherwise.
@@ -78,6 +79,8 @@ pub struct WorkerArgs {
     #[command(flatten)]
     schedules: ScheduleArgs,
     #[command(flatten)]
+    webhooks: ClientArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -93,6 +96,8 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     let orders = signals::orders()?;
     let key_file = keys::file(args.signing_key_file.as_deref(), &args.database.dir)?;
     keys::read(&key_file)?;
+    // What is wrong with its flags is said before a worker process starts.
+    args.webhooks.client()?;
     let leases = args.database.pool("worker supervisor", 1)?;
     let bound = bind(args.metrics_listen).await?;
     let listed = args.discovery.list(leases.clone(), "worker", "http", bound.address);
@@ -158,7 +163,7 @@ fn child_command(
 ) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
     let program = program::path().context("finding this program")?;
     let (url, concurrency, telemetry) = (args.database.url()?, args.concurrency.to_string(), telemetry.clone());
-    let schedules = args.schedules.pass_on()?;
+    let (schedules, webhooks) = (args.schedules.pass_on()?, args.webhooks.clone());
     let (drain, queues) = (args.shutdown.timeout().mul_f64(0.8).as_secs_f64().to_string(), args.queues.to_string());
     Ok(Arc::new(move |slot| {
         let mut command = Command::new(&program);
@@ -166,6 +171,7 @@ fn child_command(
         command.env("DATABASE_URL", &url).env("WORKER_CONCURRENCY", &concurrency).env("SHUTDOWN_TIMEOUT", &drain);
         command.env("LEDGER_SIGNING_KEY_FILE", &key_file).env("WORKER_QUEUES", &queues);
         schedules(&mut command);
+        webhooks.pass_on(&mut command);
         telemetry.pass_on(&mut command);
         command
     }))

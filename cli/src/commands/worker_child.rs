@@ -7,6 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use jobs::State;
+use jobs::webhooks::dispatch;
+use ledger::Book;
+use queue::Notifier;
 use queue::Registry;
 use queue::backend::ConsumerConfig;
 use queue::metrics as define;
@@ -17,6 +20,7 @@ use workers::supervisor::{orphan, signals};
 use super::worker::queues::Queues;
 use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::telemetry::{Identity, Spans, TelemetryArgs};
+use crate::webhooks::ClientArgs;
 use crate::{keys, schedules, telemetry};
 
 /// Connections beside those of the running jobs: claiming, settling, the heartbeat, wake-ups.
@@ -45,6 +49,8 @@ pub struct WorkerChildArgs {
     /// File with the keys that sign the ledger's checkpoints.
     #[arg(long, value_name = "FILE", env = "LEDGER_SIGNING_KEY_FILE")]
     signing_key_file: PathBuf,
+    #[command(flatten)]
+    webhooks: ClientArgs,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }
@@ -81,8 +87,11 @@ pub async fn run(args: WorkerChildArgs, telemetry: &TelemetryArgs) -> Result<Exi
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
-    let registry = schedules::from_environment(jobs::registry(State::new(signing_keys)))?;
+    let state = State::new(signing_keys).with_webhooks(args.webhooks.client()?);
+    let registry = schedules::from_environment(jobs::registry(state))?;
     register(&registry);
+    // It ends with the process: what it has begun is one transaction.
+    tokio::spawn(dispatch::follow(pool.clone(), Notifier::spawn(pool.clone()), Book::MAIN.shard));
     let consumer = ConsumerConfig { concurrency, ..ConsumerConfig::new(pool, registry) };
     let consumer = args.queues.apply(consumer);
     let time = args.shutdown.timeout();

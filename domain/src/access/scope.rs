@@ -68,6 +68,10 @@ scopes! {
     QueuesAdmin = "queues:admin",
     /// Enqueue any kind of job.
     JobsAdmin = "jobs:admin",
+    /// Read webhooks and what was delivered to them.
+    WebhooksRead = "webhooks:read",
+    /// Create and change webhooks, which are told of everything that is yours, and replay deliveries.
+    WebhooksWrite = "webhooks:write",
     /// Read what operators did.
     AuditRead = "audit:read",
 }
@@ -100,6 +104,8 @@ impl Scopes {
         Scope::LedgerRead,
         Scope::JobsRead,
         Scope::JobsWrite,
+        Scope::WebhooksRead,
+        Scope::WebhooksWrite,
     ]);
     /// What whoever runs the service may do besides.
     const OPERATOR: Scopes = Scopes::of(&[

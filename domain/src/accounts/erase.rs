@@ -7,6 +7,7 @@ use crate::access::revoked;
 use crate::error::Error;
 use crate::ids::UserId;
 use crate::imports;
+use crate::webhooks::sweep;
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Erased {
     Pending,
 }
 
-/// Erases a user, in the caller's transaction: name, address, country, profile, password, sessions, keys, kept answers, counts, files
+/// Erases a user, in the caller's transaction: name, address, country, profile, password, sessions, keys, kept answers, counts, webhooks, files
 /// of theirs that are being imported, and of the transactions that the user made or that moved the user's money the description, the reference that the user gave and
 /// the salt of their metadata hash. Doing it again changes nothing.
 ///
@@ -35,6 +36,7 @@ pub async fn erase(conn: &mut PgConnection, book: Book, user: UserId) -> Result<
     erase_credentials(conn, book, user).await?;
     erase_answers(conn, book, user).await?;
     imports::stop_of_user(conn, book, user).await?;
+    sweep::erase_of_user(conn, book, user).await?;
     sqlx::query!("delete from app.user_statistics where shard = $1 and user_id = $2", book.shard, user.0)
         .execute(&mut *conn)
         .await?;

@@ -1,0 +1,52 @@
+//! `POST /api/v1/webhooks/{id}/test`
+
+use jobs::send_webhook;
+use poem::http::Uri;
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Header, Path};
+use sha2::{Digest, Sha256};
+
+use super::started::{Started, keep};
+use crate::auth::{Caller, needs};
+use crate::body::text::Id;
+use crate::idempotency::{IdempotencyKey, repeatable};
+use crate::reply::{Failure, Operation, Refusal, refusals};
+use crate::routes::Tag;
+use crate::state::State;
+
+pub(crate) struct TestWebhook(pub(crate) State);
+
+impl Operation for TestWebhook {
+    const REFUSALS: &'static [&'static [Refusal]] = &[
+        refusals::SIGNED_IN,
+        refusals::PARAMETERS,
+        refusals::ONE,
+        refusals::IDEMPOTENT,
+        &[Refusal { status: 409, code: "webhook_disabled", when: "The webhook is disabled." }],
+        refusals::ANY,
+    ];
+}
+
+#[OpenApi(tag = "Tag::Webhooks")]
+impl TestWebhook {
+    /// Send a test event to a webhook
+    ///
+    /// An event of the kind `webhook.test`, whatever its `kinds`, by the same way as any other, retries included.
+    #[oai(path = "/api/v1/webhooks/:id/test", method = "post", operation_id = "testWebhook")]
+    async fn call(
+        &self,
+        #[oai(scope = "needs::WEBHOOKS_WRITE")] caller: Caller,
+        uri: &Uri,
+        /// The webhook.
+        id: Path<Id>,
+        /// Makes the request safe to repeat: the same key sends one event.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+    ) -> Result<Started, Failure<Self>> {
+        let fingerprint = Sha256::digest(uri.path()).into();
+        let repeatable = repeatable(key.0, "POST /api/v1/webhooks/{id}/test", fingerprint, keep);
+        let (state, Caller(principal)) = (&self.0, caller);
+        let sent = send_webhook::test(&state.pool, &state.notifier, &principal, id.0.0, repeatable.as_ref()).await?;
+        Ok(Started::by(&sent))
+    }
+}
