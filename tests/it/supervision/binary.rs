@@ -27,7 +27,7 @@ async fn settings_that_are_wrong_are_refused_by_name() {
         (["--memory-limit", "512"], "--memory-limit"),
         (["--processes", "257"], "--processes"),
         (["--heartbeat-timeout", "soon"], "--heartbeat-timeout"),
-        (["--restart-window", "-1"], "--restart-window"),
+        (["--restart-window", "3601"], "longer than an hour"),
     ] {
         let (code, text) = refusal(&place, &arguments);
         assert!(code == Some(2) && text.contains(named), "{arguments:?}: {text}");

@@ -13,6 +13,9 @@ use super::role::Place;
 /// How many statements a second a process may send.
 const STATEMENTS_MAX_PER_S: f64 = 3.0;
 
+/// The first message of a client that asks whether the server speaks TLS; the true first one follows it.
+const TLS_REQUEST: [u8; 4] = 80_877_103_u32.to_be_bytes();
+
 /// For how long they are counted.
 const WATCHED: Duration = Duration::from_secs(30);
 
@@ -63,7 +66,7 @@ async fn count(
         }
         to.write_u32(length).await?;
         to.write_all(&text).await?;
-        is_first = false;
+        is_first &= text == TLS_REQUEST;
     }
 }
 

@@ -27,7 +27,7 @@ impl Place {
         let database = Database::create().await;
         let (folder, pool) = (tempfile::tempdir().unwrap(), database.pool(2).await);
         let place = Place { folder, pool, database };
-        let made = place.command(&binary::path(), &["ledger", "key", "new", "--name", "test.example/log"]);
+        let made = place.command(&binary::path(), &["ledger", "key", "new", "--origin", "test.example/log"]);
         let made = { made }.arg(place.key()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         place

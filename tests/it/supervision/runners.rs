@@ -85,7 +85,7 @@ async fn honcho_scales_the_workers_and_stops_all() {
 async fn node_foreman_scales_the_workers_and_stops_all() {
     let Some(foreman) = runner("nf") else { return };
     let place = Place::make().await;
-    let arguments = ["start", "-p", "PORT", "-j", "Procfile", "api=1,worker=4,ledger_worker=1"];
+    let arguments = ["-j", "Procfile", "-p", "PORT", "start", "-r", "api=1,worker=4,ledger_worker=1"];
     let mut running = start(&place, &foreman, &arguments, FOREMAN);
     all_are_up(&mut running).await;
     running.signal(Signal::INT);
@@ -97,7 +97,7 @@ async fn node_foreman_scales_the_workers_and_stops_all() {
 async fn nothing_outlives_node_foreman_that_forwards_no_sigterm() {
     let Some(foreman) = runner("nf") else { return };
     let place = Place::make().await;
-    let arguments = ["start", "-p", "PORT", "-j", "Procfile", "api=1,worker=4,ledger_worker=1"];
+    let arguments = ["-j", "Procfile", "-p", "PORT", "start", "-r", "api=1,worker=4,ledger_worker=1"];
     let mut running = start(&place, &foreman, &arguments, FOREMAN_KILLED);
     all_are_up(&mut running).await;
     running.signal(Signal::TERM);
