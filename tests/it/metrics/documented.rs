@@ -20,7 +20,7 @@ struct Row {
 
 /// The metrics of docs/METRICS.md.
 fn documented() -> BTreeMap<String, Row> {
-    let text = include_str!("../../../docs/METRICS.md");
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/METRICS.md"));
     let (mut rows, mut is_planned, mut is_table) = (BTreeMap::new(), false, false);
     for line in text.lines() {
         if line.starts_with("## ") {
