@@ -87,6 +87,7 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     let render = metrics.clone();
     let shutdown = signals::shutdown(move || render.render())?;
     let orders = signals::orders()?;
+    queue::metrics::register_supervisor();
     let key_file = keys::file(args.signing_key_file.as_deref(), &args.database.dir)?;
     keys::read(&key_file)?;
     let leases = args.database.pool("worker supervisor", 1)?;
