@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 pub use list::{JobPage, JobSummary, Search, list};
 pub use processes::{ProcessView, processes};
-pub use queues::{KindPause, LimitView, QueueView, limits, paused_kinds, queues};
+pub use queues::{KindPause, LimitView, QueueView, limits, oldest_ready, paused_kinds, queues};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -13,7 +13,7 @@ use metrics::{Label, SharedString};
 use sqlx::PgPool;
 
 pub(crate) use self::table::*;
-pub use self::table::{METRICS, register, register_enqueuer};
+pub use self::table::{METRICS, register, register_enqueuer, register_supervisor};
 
 /// What a metric's values mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

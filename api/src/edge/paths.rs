@@ -95,14 +95,13 @@ impl Paths {
     /// The label, the method and the statuses of every operation, with the error of ours that any of them may have.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (Arc<str>, String, BTreeSet<u16>)> {
         self.known.values().flat_map(|path| {
-            let operations = path.methods.iter();
-            operations.map(|(name, method)| {
-                let statuses = method
-                    .statuses
-                    .iter()
-                    .copied()
-                    .chain([200, 500].into_iter().filter(|status| *status == 500 || method.statuses.is_empty()));
-                (path.template.clone(), name.clone(), statuses.collect())
+            path.methods.iter().map(|(name, method)| {
+                let mut statuses = method.statuses.clone();
+                if statuses.is_empty() {
+                    statuses.insert(200);
+                }
+                statuses.insert(500);
+                (path.template.clone(), name.clone(), statuses)
             })
         })
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use queue::inspect::{self, QueueView};
+use queue::counters::{self, QueueCounts};
+use queue::inspect;
 use queue::metrics::{self as define, Metric, OTHER};
 use sqlx::PgConnection;
 
@@ -38,6 +39,9 @@ pub(super) const METRICS: [Metric; 8] =
 const STATES: [&str; 4] = ["scheduled", "ready", "running", "waiting"];
 const OUTCOMES: [&str; 4] = ["succeeded", "discarded", "cancelled", "dead"];
 
+/// In so many queues that no release names the oldest job is looked for.
+const OTHERS_MAX: usize = 20;
+
 /// Every value of the label `queue`.
 fn queues() -> Vec<&'static str> {
     jobs::QUEUES.into_iter().chain([OTHER]).collect()
@@ -64,14 +68,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, view: &QueueView) {
-        let counts = &view.counts;
+    fn add(&mut self, counts: &QueueCounts) {
         let states = [counts.scheduled, counts.ready, counts.running, counts.waiting];
         let outcomes = [counts.succeeded, counts.discarded, counts.cancelled, counts.dead];
         self.states.iter_mut().zip(states).for_each(|(sum, one)| *sum += one);
         self.outcomes.iter_mut().zip(outcomes).for_each(|(sum, one)| *sum += one);
-        self.oldest_ready_s = self.oldest_ready_s.max(view.oldest_ready_s.unwrap_or(0.0));
-        self.is_paused |= view.paused_at.is_some();
     }
 
     fn tell(&self, queue: &str) {
@@ -87,13 +88,38 @@ impl Seen {
     }
 }
 
-pub(super) async fn read(conn: &mut PgConnection, shard: i16) -> sqlx::Result<()> {
-    let mut seen: BTreeMap<&str, Seen> = queues().into_iter().map(|queue| (queue, Seen::default())).collect();
-    for view in inspect::queues(conn, shard, &jobs::QUEUES).await? {
-        let queue = if seen.contains_key(view.counts.queue.as_str()) { view.counts.queue.as_str() } else { OTHER };
-        seen.get_mut(queue).expect("it was looked up, or is there from the start").add(&view);
+/// The queues as labels, each with what is told of it.
+struct Labelled(BTreeMap<&'static str, Seen>);
+
+impl Labelled {
+    fn of(&mut self, queue: &str) -> &mut Seen {
+        let label = jobs::QUEUES.into_iter().find(|known| *known == queue).unwrap_or(OTHER);
+        self.0.entry(label).or_default()
     }
-    seen.iter().for_each(|(queue, seen)| seen.tell(queue));
+}
+
+pub(super) async fn read(conn: &mut PgConnection, shard: i16) -> sqlx::Result<()> {
+    let mut seen = Labelled(queues().into_iter().map(|queue| (queue, Seen::default())).collect());
+    let counts = counters::counts(conn, shard).await?;
+    counts.iter().for_each(|counts| seen.of(&counts.queue).add(counts));
+    let waiting = counts.iter().filter(|counts| counts.ready > 0).map(|counts| counts.queue.as_str());
+    let others = waiting.filter(|queue| !jobs::QUEUES.contains(queue)).take(OTHERS_MAX);
+    let looked_at: Vec<String> = jobs::QUEUES.into_iter().chain(others).map(str::to_owned).collect();
+    for (queue, age_s) in inspect::oldest_ready(conn, shard, &looked_at).await? {
+        let seen = seen.of(&queue);
+        seen.oldest_ready_s = seen.oldest_ready_s.max(age_s);
+    }
+    let paused =
+        sqlx::query_scalar!("select queue from queue.queue_control where shard = $1 and paused_at is not null", shard,);
+    let paused = paused.fetch_all(&mut *conn).await?;
+    paused.iter().for_each(|queue| seen.of(queue).is_paused = true);
+    seen.0.iter().for_each(|(queue, seen)| seen.tell(queue));
+    few(conn, shard).await?;
+    limits(conn, shard).await
+}
+
+/// What there are few of.
+async fn few(conn: &mut PgConnection, shard: i16) -> sqlx::Result<()> {
     let few = sqlx::query!(
         r#"
         select (select count(*) from (select from queue.dead_job where shard = $1 limit 1000) as dead) as "dead!",
@@ -107,7 +133,7 @@ pub(super) async fn read(conn: &mut PgConnection, shard: i16) -> sqlx::Result<()
     set(&DEAD_LETTERS, None, few.dead as f64);
     set(&KINDS_PAUSED, None, few.paused as f64);
     set(&PROCESSES, None, few.processes as f64);
-    limits(conn, shard).await
+    Ok(())
 }
 
 /// How full the limits are; a limit of an operator's making has no label of its own.

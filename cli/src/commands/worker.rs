@@ -94,6 +94,7 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     let shutdown = signals::shutdown(move || render.render())?;
     config::end_with_the_runner()?;
     let orders = signals::orders()?;
+    queue::metrics::register_supervisor();
     let key_file = keys::file(args.signing_key_file.as_deref(), &args.database.dir)?;
     keys::read(&key_file)?;
     // What is wrong with its flags is said before a worker process starts.

@@ -94,8 +94,11 @@ fn none(queue: &str) -> QueueCounts {
     }
 }
 
-/// For how long the oldest ready job of each queue has been due, where there is one.
-async fn oldest_ready(conn: &mut PgConnection, shard: i16, queues: &[String]) -> sqlx::Result<Vec<(String, f64)>> {
+/// For how long the oldest ready job of each of these queues has been due, where there is one: a hundred look-ups a queue.
+///
+/// # Errors
+/// When the database fails.
+pub async fn oldest_ready(conn: &mut PgConnection, shard: i16, queues: &[String]) -> sqlx::Result<Vec<(String, f64)>> {
     let mut tx = conn.begin().await?;
     // Look-ups only, whatever the statistics say; rolled back, so that a caller's settings stay its own.
     sqlx::raw_sql("set local enable_seqscan = off; set local enable_bitmapscan = off; set local jit = off")

@@ -117,6 +117,11 @@ pub fn register(kinds: &[&str], queues: &[&str]) {
     SCHEDULE_LATE_SECONDS.register(&[]);
 }
 
+/// Makes the series of a supervisor, which gives back the jobs of processes that died.
+pub fn register_supervisor() {
+    RESCUED.register(&[&["ready", "poison"]]);
+}
+
 fn and_other<'a>(kinds: &[&'a str]) -> Vec<&'a str> {
     kinds.iter().copied().chain([OTHER]).collect()
 }

@@ -30,7 +30,9 @@ impl Page {
                 name.clone_into(&mut current);
                 let family = self.family(&current);
                 if !family.description.iter().any(|known| keyword(known) == keyword(line)) {
-                    family.description.push(line.to_owned());
+                    // The help first, whichever process knew it.
+                    let place = if keyword(line) == Some("HELP") { 0 } else { family.description.len() };
+                    family.description.insert(place, line.to_owned());
                 }
             } else if !line.starts_with('#') {
                 let name = sample_name(line);
@@ -121,6 +123,14 @@ mod tests {
             wait_seconds_count{worker=\"2\"} 1\n\n\
             # TYPE restarts_total counter\nrestarts_total 7\n\n";
         assert_eq!(page.render(), expected);
+    }
+
+    #[test]
+    fn the_help_comes_first_whoever_has_it() {
+        let mut page = Page::default();
+        page.add("# TYPE a gauge\na 1\n", None);
+        page.add("# HELP a One.\n# TYPE a gauge\na 2\n", Some("1"));
+        assert_eq!(page.render(), "# HELP a One.\n# TYPE a gauge\na 1\na{worker=\"1\"} 2\n\n");
     }
 
     #[test]
