@@ -93,7 +93,7 @@ fn panels() -> Vec<Wanted> {
 
 /// As Grafana would ask it with everything chosen and a short range.
 fn chosen(expression: &str) -> String {
-    let mut expression = expression.replace("$__rate_interval", "20s").replace("$__range", "5m");
+    let mut expression = expression.replace("$__rate_interval", "30s").replace("$__range", "5m");
     while let Some(at) = expression.find("\"$") {
         let end = at + 1 + expression[at + 1..].find('"').expect("a matcher ends");
         expression.replace_range(at..=end, "\".*\"");

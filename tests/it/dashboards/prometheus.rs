@@ -12,8 +12,8 @@ use super::outside::tool;
 use super::rules::{ALERTS, RECORDED};
 use super::source::root;
 
-/// How often it scrapes and looks at rules here.
-const INTERVAL: &str = "500ms";
+/// How often it scrapes and looks at rules here. A scrape may take as long, and on a busy machine one does.
+const INTERVAL: &str = "2s";
 /// How long it may take to be ready, on a slow machine.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
