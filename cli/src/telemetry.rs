@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tracing_subscriber::EnvFilter;
 
 /// What is logged unless told otherwise: libraries only when something is wrong.
@@ -77,18 +77,25 @@ impl TelemetryArgs {
     }
 }
 
+/// The recorder of every process of ours, not installed.
+///
+/// # Errors
+/// When its buckets are none, which is a defect.
+pub fn recorder() -> Result<PrometheusRecorder> {
+    // Without buckets a histogram becomes a summary, and summaries of several processes cannot be added.
+    let builder = PrometheusBuilder::new().set_buckets(&SECONDS)?;
+    Ok(builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?.build_recorder())
+}
+
 /// Installs the recorder of this process and keeps it tidy. To be called once, inside a runtime.
 ///
 /// # Errors
 /// When there is a recorder already.
 pub fn start_metrics() -> Result<PrometheusHandle> {
-    // Without buckets a histogram becomes a summary, and summaries of several processes cannot be added.
-    let recorder = PrometheusBuilder::new()
-        .set_buckets(&SECONDS)?
-        .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?
-        .install_recorder()
-        .context("installing the metrics recorder")?;
-    let handle = recorder.clone();
+    let recorder = recorder()?;
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).ok().context("there is a metrics recorder already")?;
+    let recorder = handle.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(UPKEEP);
         loop {

@@ -40,6 +40,7 @@ mod log_oracles;
 mod log_outside;
 mod log_plans;
 mod log_witness;
+mod metrics;
 mod operate_cli;
 mod queue;
 mod reconciliation;

@@ -9,6 +9,7 @@ mod full_loop;
 mod growth;
 mod idle;
 mod job;
+mod observed;
 mod pickup;
 mod rivals;
 mod snapshot;
@@ -64,6 +65,8 @@ pub(crate) enum Part {
     Idle,
     /// `queue.growth.…`, with its plot.
     Growth,
+    /// `queue.drain_observed`.
+    Observed,
 }
 
 impl Plan {
@@ -105,6 +108,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
             Part::Wal => wal::measure(plan, &server, report).await,
             Part::Idle => idle::measure(plan, report).await,
             Part::Growth => growth::measure(plan, &server, &rivals, report).await,
+            Part::Observed => observed::measure(plan, &server, report).await,
         }
         .with_context(|| format!("part {part:?}"))?;
         if [Part::Drain, Part::Enqueue, Part::Loop, Part::Pickup].contains(&part) {
