@@ -50,9 +50,8 @@ impl Load {
         let ada = Client { token, ..admin.clone() };
         admin.post("/schedules/ledger.reconcile.incremental/run", &json!({})).await;
         let ended = Arc::new(AtomicBool::new(false));
-        let clients = (0..CLIENTS).map(|_| {
-            tokio::spawn(send(admin.clone(), ada.clone(), wallet.clone(), ended.clone()))
-        });
+        let clients =
+            (0..CLIENTS).map(|_| tokio::spawn(send(admin.clone(), ada.clone(), wallet.clone(), ended.clone())));
         Load { _clients: clients.collect(), ended }
     }
 }

@@ -83,7 +83,8 @@ fn configuration(api: &str) -> String {
     let mut configuration: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
     configuration["global"]["scrape_interval"] = INTERVAL.into();
     configuration["global"]["evaluation_interval"] = INTERVAL.into();
-    configuration["rule_files"] = [RECORDED, ALERTS].map(|path| root().join(path).display().to_string()).to_vec().into();
+    configuration["rule_files"] =
+        [RECORDED, ALERTS].map(|path| root().join(path).display().to_string()).to_vec().into();
     let discovery = &mut configuration["scrape_configs"][0]["http_sd_configs"][0];
     let path = discovery["url"].as_str().unwrap().split("127.0.0.1:4000").nth(1).unwrap().to_owned();
     discovery["url"] = format!("{api}{path}").into();

@@ -30,7 +30,11 @@ fn the_configuration_is_well_formed() {
 #[test]
 fn the_configuration_is_what_the_binary_prints() {
     let mut command = Command::new(binary::path());
-    let printed = command.args(["prometheus-config", "--rules", "recorded.yml", "--rules", "alerts.yml"]).output().unwrap().stdout;
+    let printed = command
+        .args(["prometheus-config", "--rules", "recorded.yml", "--rules", "alerts.yml"])
+        .output()
+        .unwrap()
+        .stdout;
     let printed: Value = serde_yaml::from_slice(&printed).unwrap();
     let committed = fs::read_to_string(root().join("dashboards/prometheus/prometheus.yml")).unwrap();
     assert_eq!(printed, serde_yaml::from_str::<Value>(&committed).unwrap());
