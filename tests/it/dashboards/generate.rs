@@ -60,12 +60,14 @@ fn alerts() -> Value {
 
 fn variable(variable: &Variable) -> Value {
     let query = format!("label_values({}, {})", variable.from, variable.label);
+    // All instances are those of the role that can be chosen here; all of anything else is whatever there is.
+    let all = (variable.name != "instance").then_some(".*");
     json!({
         "name": variable.name, "label": variable.title, "type": "query",
         "query": { "query": query, "refId": variable.name }, "datasource": datasource(),
         // 2: loaded again when the time range changes, so that what is new can be chosen.
         "refresh": 2, "sort": 1, "regex": "", "hide": 0, "skipUrlSync": false, "options": [],
-        "multi": true, "includeAll": true, "allValue": ".*",
+        "multi": true, "includeAll": true, "allValue": all,
         "current": { "text": ["All"], "value": ["$__all"], "selected": true },
     })
 }

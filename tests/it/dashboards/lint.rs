@@ -215,7 +215,11 @@ fn every_command_in_a_runbook_exists() {
 fn command_and_flags(line: &str) -> (Vec<String>, Vec<String>) {
     const LEAVES: [&str; 7] = ["up", "api", "worker", "migrate", "audit", "doctor", "prometheus-config"];
     let words: Vec<&str> = line.split_whitespace().skip(1).collect();
-    let depth = if LEAVES.contains(&words[0]) { 1 } else { 2 };
+    let depth = match words[0] {
+        flag if flag.starts_with("--") => 0,
+        leaf if LEAVES.contains(&leaf) => 1,
+        _ => 2,
+    };
     let flags = words.iter().filter(|word| word.starts_with("--"));
     let flags = flags.map(|word| word.split('=').next().unwrap().to_owned()).collect();
     (words.into_iter().take(depth).map(str::to_owned).collect(), flags)

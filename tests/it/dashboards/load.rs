@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use tests::service::Service;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 /// How many clients send transactions at once.
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 2;
 
 /// Somebody who calls the API with a token.
 #[derive(Clone)]
@@ -49,9 +50,8 @@ impl Load {
         let ada = Client { token, ..admin.clone() };
         admin.post("/schedules/ledger.reconcile.incremental/run", &json!({})).await;
         let ended = Arc::new(AtomicBool::new(false));
-        let clients = (0..CLIENTS).map(|_| {
-            tokio::spawn(send(admin.clone(), ada.clone(), wallet.clone(), ended.clone()))
-        });
+        let clients =
+            (0..CLIENTS).map(|_| tokio::spawn(send(admin.clone(), ada.clone(), wallet.clone(), ended.clone())));
         Load { _clients: clients.collect(), ended }
     }
 }
@@ -62,14 +62,17 @@ impl Drop for Load {
     }
 }
 
-/// A deposit that is recorded, a withdrawal that the ledger refuses, and a look at oneself.
+/// A deposit that is recorded, a withdrawal that the ledger refuses, a job that is discarded, and a look at oneself.
 async fn send(admin: Client, ada: Client, wallet: String, ended: Arc<AtomicBool>) {
     let amount = |amount: &str| json!({ "amount": amount, "currency": "GBP" });
     let deposit = json!({ "type": "deposit", "to": wallet, "amount": amount("1.00") });
     let too_much = json!({ "type": "withdrawal", "from": wallet, "amount": amount("9999999.00") });
+    let nobody = json!({ "shard": 0, "book_id": 1, "user_id": Uuid::nil() });
+    let pointless = json!({ "kind": "accounts.erase", "payload": nobody });
     while !ended.load(Ordering::Relaxed) {
         admin.post("/transactions", &deposit).await;
         admin.post("/transactions", &too_much).await;
+        admin.post("/jobs", &pointless).await;
         let me = ada.http.get(format!("{}/api/v1/users/me", ada.url)).bearer_auth(&ada.token).send().await;
         drop(me);
     }

@@ -12,8 +12,8 @@ use super::outside::tool;
 use super::rules::{ALERTS, RECORDED};
 use super::source::root;
 
-/// How often it scrapes and looks at rules here.
-const INTERVAL: &str = "500ms";
+/// How often it scrapes and looks at rules here. A scrape may take as long, and on a busy machine one does.
+const INTERVAL: &str = "2s";
 /// How long it may take to be ready, on a slow machine.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -83,7 +83,8 @@ fn configuration(api: &str) -> String {
     let mut configuration: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
     configuration["global"]["scrape_interval"] = INTERVAL.into();
     configuration["global"]["evaluation_interval"] = INTERVAL.into();
-    configuration["rule_files"] = [RECORDED, ALERTS].map(|path| root().join(path).display().to_string()).to_vec().into();
+    configuration["rule_files"] =
+        [RECORDED, ALERTS].map(|path| root().join(path).display().to_string()).to_vec().into();
     let discovery = &mut configuration["scrape_configs"][0]["http_sd_configs"][0];
     let path = discovery["url"].as_str().unwrap().split("127.0.0.1:4000").nth(1).unwrap().to_owned();
     discovery["url"] = format!("{api}{path}").into();

@@ -12,7 +12,7 @@ use super::outside::tool;
 use super::rules::{ALERTS, RECORDED, rules};
 use super::source::root;
 
-const TESTS: &str = "dashboards/prometheus/alerts_test.yml";
+const TESTS: [&str; 2] = ["dashboards/prometheus/alerts_test.yml", "dashboards/prometheus/alerts_days_test.yml"];
 
 /// Runs promtool with these arguments, or says that it is not there.
 fn promtool(arguments: &[&str]) {
@@ -30,7 +30,11 @@ fn the_configuration_is_well_formed() {
 #[test]
 fn the_configuration_is_what_the_binary_prints() {
     let mut command = Command::new(binary::path());
-    let printed = command.args(["prometheus-config", "--rules", "recorded.yml", "--rules", "alerts.yml"]).output().unwrap().stdout;
+    let printed = command
+        .args(["prometheus-config", "--rules", "recorded.yml", "--rules", "alerts.yml"])
+        .output()
+        .unwrap()
+        .stdout;
     let printed: Value = serde_yaml::from_slice(&printed).unwrap();
     let committed = fs::read_to_string(root().join("dashboards/prometheus/prometheus.yml")).unwrap();
     assert_eq!(printed, serde_yaml::from_str::<Value>(&committed).unwrap());
@@ -43,7 +47,7 @@ fn the_rules_are_well_formed() {
 
 #[test]
 fn each_alert_fires_when_it_should_and_only_then() {
-    promtool(&["test", "rules", TESTS]);
+    promtool(&["test", "rules", TESTS[0], TESTS[1]]);
 }
 
 #[derive(Deserialize)]
@@ -66,9 +70,10 @@ struct Expectation {
 
 #[test]
 fn each_alert_is_tested_both_ways() {
-    let file: TestFile = serde_yaml::from_str(&fs::read_to_string(root().join(TESTS)).unwrap()).unwrap();
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let scenarios = TESTS.iter().flat_map(|path| serde_yaml::from_str::<TestFile>(&read(path)).unwrap().tests);
     let (mut fires, mut silent) = (BTreeSet::new(), BTreeSet::new());
-    for expectation in file.tests.into_iter().flat_map(|scenario| scenario.alert_rule_test) {
+    for expectation in scenarios.flat_map(|scenario| scenario.alert_rule_test) {
         let is_silent = expectation.exp_alerts.is_empty();
         if is_silent { &mut silent } else { &mut fires }.insert(expectation.alertname);
     }
