@@ -64,7 +64,8 @@ fn example() -> String {
             sections.push(variable.roles.clone());
         }
     }
-    let rank = |roles: &Vec<&str>| (usize::MAX - roles.len(), ROLES.iter().position(|role| roles.first() == Some(role)));
+    let rank =
+        |roles: &Vec<&str>| (usize::MAX - roles.len(), ROLES.iter().position(|role| roles.first() == Some(role)));
     sections.sort_by_key(rank);
     let mut text = HEAD.to_owned();
     for roles in sections {
