@@ -84,6 +84,19 @@ async fn a_variable_that_nobody_reads_is_told() {
     assert!(todo.contains(&"is it `WORKER_PROCESSES` that is meant?") && todo.contains(&"unset it"), "{todo:?}");
 }
 
+#[tokio::test]
+async fn processes_that_are_missing_on_this_machine_are_told() {
+    let mut patient = Patient::healthy().await;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    patient.execute(&format!("update queue.process set host = '{}'", host.trim())).await;
+    for (processes, expected) in
+        [("1", vec!["settings.fsync_off"]), ("3", vec!["settings.fsync_off", "workers.missing"])]
+    {
+        let output = doctor(&patient, &[("WORKER_PROCESSES", processes)], &["--json"]);
+        assert_eq!(codes(&json(&output)), expected);
+    }
+}
+
 #[test]
 fn only_what_resembles_ours_is_misspelt() {
     let named = |names: &[&str]| {
