@@ -61,7 +61,7 @@ async fn a_role_that_serves_as_the_owner_is_told() {
 async fn the_services_own_login_can_run_it() {
     let database = Database::create().await;
     let mut patient = Patient::of(&database.url()).await;
-    let login = format!("doctor_{}", std::process::id());
+    let login = cli::postgres::initdb::SERVICE;
     patient
         .execute(&format!(
             "create role {login} login in role bitnexus_service; alter role {login} set role = 'bitnexus_service'"

@@ -74,8 +74,8 @@ async fn a_late_reconciliation_and_open_breaks_are_told() {
     patient.has(&["reconciliation.late"]).await;
     patient
         .execute(
-            "insert into reconciliation.run (id, book, kind, repair, state, asked_by, asked_at, ended_at)
-             values (gen_random_uuid(), 1, 'full', false, 'clean', 'cli:ada', now(), now())",
+            "insert into reconciliation.run (id, book, kind, repair, state, asked_by, asked_at, started_at, ended_at, digest)
+             values (gen_random_uuid(), 1, 'full', false, 'clean', 'cli:ada', now(), now(), now(), sha256('report'))",
         )
         .await;
     patient.has(&[]).await;

@@ -59,7 +59,7 @@ async fn what_was_changed_by_hand_is_told() {
         ("alter table app.event alter column kind type varchar(100)", "schema.different"),
         ("alter table app.event alter column topic drop not null", "schema.different"),
         ("alter table ledger.entry disable trigger append_only", "schema.trigger_disabled"),
-        ("alter table queue.job drop constraint job_running_has_owner", "schema.missing"),
+        ("alter table queue.job drop constraint job_priority_check1", "schema.missing"),
         (
             "create or replace function ledger.refuse_change() returns trigger language plpgsql as 'begin return new; end'",
             "schema.different",

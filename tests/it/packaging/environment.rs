@@ -55,13 +55,17 @@ fn example() -> String {
         collect(root.find_subcommand(role).unwrap(), Some(role), &mut found);
     }
     collect(&root, None, &mut found);
+    found.extend(BESIDE.map(|(name, help)| {
+        (name.to_owned(), Variable { help: help.to_owned(), default: String::new(), roles: vec!["up"] })
+    }));
     let mut sections: Vec<Vec<&str>> = Vec::new();
-    for variable in found.values().filter(|variable| !sections.contains(&variable.roles)).map(|one| &one.roles) {
-        if !sections.contains(variable) {
-            sections.push(variable.clone());
+    for variable in found.values() {
+        if !sections.contains(&variable.roles) {
+            sections.push(variable.roles.clone());
         }
     }
-    let rank = |roles: &Vec<&str>| (usize::MAX - roles.len(), ROLES.iter().position(|role| roles.first() == Some(role)));
+    let rank =
+        |roles: &Vec<&str>| (usize::MAX - roles.len(), ROLES.iter().position(|role| roles.first() == Some(role)));
     sections.sort_by_key(rank);
     let mut text = HEAD.to_owned();
     for roles in sections {
@@ -69,9 +73,6 @@ fn example() -> String {
         writeln!(text, "\n# ---- {title}").unwrap();
         for (name, variable) in found.iter().filter(|(_, variable)| variable.roles == roles) {
             entry(&mut text, name, &variable.help, &variable.default);
-        }
-        if roles == ["up"] {
-            BESIDE.iter().for_each(|(name, help)| entry(&mut text, name, help, ""));
         }
     }
     text

@@ -7,7 +7,8 @@ use tests::binary;
 use super::kit::{is_command, is_variable, read, root, service, words};
 
 /// What `gcr.io/distroless/cc-debian12` has of what a binary may link, and the version of its glibc.
-const LIBRARIES: [&str; 5] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+const LIBRARIES: [&str; 5] =
+    ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
 const GLIBC: (u32, u32) = (2, 36);
 
 /// The services that are roles of ours.
@@ -38,6 +39,30 @@ fn the_image_is_built_of_every_crate() {
     }
 }
 
+/// The layer of dependencies is built of manifests and empty files, as the Dockerfile makes them.
+#[test]
+fn the_manifests_alone_are_a_workspace() {
+    let (folder, file) = (tempfile::tempdir().unwrap(), read("Dockerfile"));
+    for line in file.lines().take_while(|line| !line.starts_with("COPY . .")) {
+        let Some(copied) = line.strip_prefix("COPY ") else { continue };
+        let (sources, target) = copied.rsplit_once(' ').unwrap();
+        std::fs::create_dir_all(folder.path().join(target)).unwrap();
+        for source in sources.split(' ') {
+            let name = source.rsplit('/').next().unwrap();
+            std::fs::copy(root().join(source), folder.path().join(target).join(name)).unwrap();
+        }
+    }
+    let script = file.split("RUN ").nth(1).unwrap().split("cargo build").next().unwrap().replace("\\\n", " ");
+    let metadata = "cargo metadata --locked --offline --no-deps --format-version 1 >/dev/null";
+    let output =
+        Command::new("sh").args(["-c", &format!("{script} {metadata}")]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for member in members() {
+        assert!(folder.path().join(&member).join("src/lib.rs").exists(), "{member}");
+    }
+    assert!(folder.path().join("cli/src/main.rs").exists() && folder.path().join("tests/it/main.rs").exists());
+}
+
 #[test]
 fn what_the_image_runs_exists() {
     let file = read("Dockerfile");
@@ -63,7 +88,8 @@ fn the_binary_links_only_what_the_image_has() {
     assert!(listed.contains("libc.so.6"), "{listed}");
     let binary = std::fs::read(binary::path()).unwrap();
     for place in memmem(&binary, b"GLIBC_2.") {
-        let digits: String = binary[place + 8..].iter().take_while(|byte| byte.is_ascii_digit()).map(|b| *b as char).collect();
+        let digits: String =
+            binary[place + 8..].iter().take_while(|byte| byte.is_ascii_digit()).map(|b| *b as char).collect();
         let minor: u32 = digits.parse().unwrap_or(0);
         assert!((2, minor) <= GLIBC, "the binary needs glibc 2.{minor}");
     }
@@ -109,7 +135,12 @@ fn a_role_is_killed_only_after_it_should_have_ended() {
 #[test]
 fn the_database_is_as_the_platform_has_it() {
     let lines = service("postgres");
-    for wanted in ["image: postgres:14-alpine", "POSTGRES_DB: bitnexus_dev", "POSTGRES_USER: postgres", "POSTGRES_PASSWORD: postgres"] {
+    for wanted in [
+        "image: postgres:14-alpine",
+        "POSTGRES_DB: bitnexus_dev",
+        "POSTGRES_USER: postgres",
+        "POSTGRES_PASSWORD: postgres",
+    ] {
         assert!(lines.iter().any(|line| line == wanted), "{wanted}: {lines:?}");
     }
     assert!(lines.iter().any(|line| line == "- \"127.0.0.1:5432:5432\""), "{lines:?}");
@@ -126,7 +157,8 @@ fn every_port_is_this_machines_only() {
 fn prometheus_is_told_what_the_dashboards_say() {
     let body = |path: &str| {
         let text = read(path);
-        text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
+        let counts = |line: &&str| !line.starts_with('#') && !line.is_empty();
+        text.lines().filter(counts).collect::<Vec<_>>().join("\n")
     };
     let ours = body("packaging/prometheus/prometheus.yml").replace("http://api:4000", "http://127.0.0.1:4000");
     assert_eq!(ours, body("dashboards/prometheus/prometheus.yml"));
@@ -144,5 +176,7 @@ fn grafana_finds_its_dashboards_where_they_are_mounted() {
     let lines = service("grafana");
     assert!(lines.contains(&mounted), "{mounted}: {lines:?}");
     let source = read("dashboards/grafana/provisioning/datasources/prometheus.yaml");
-    assert!(source.contains("$PROMETHEUS_URL") && lines.iter().any(|line| line == "PROMETHEUS_URL: http://prometheus:9090"));
+    assert!(
+        source.contains("$PROMETHEUS_URL") && lines.iter().any(|line| line == "PROMETHEUS_URL: http://prometheus:9090")
+    );
 }

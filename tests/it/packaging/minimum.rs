@@ -59,7 +59,9 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn no_statement_needs_a_newer_postgresql() {
     let mut paths = Vec::new();
-    for folder in ["migrations", "ledger/src", "queue/src", "domain/src", "jobs/src", "api/src", "workers/src", "cli/src"] {
+    for folder in
+        ["migrations", "ledger/src", "queue/src", "domain/src", "jobs/src", "api/src", "workers/src", "cli/src"]
+    {
         files(&root().join(folder), &mut paths);
     }
     assert!(paths.len() > 300);

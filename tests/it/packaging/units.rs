@@ -31,7 +31,9 @@ fn what_the_units_name_exists() {
         for pair in values(&unit, "Environment").iter().flat_map(|pairs| pairs.split(' ')) {
             is_variable(pair.split_once('=').unwrap().0);
         }
-        for other in values(&unit, "After").iter().flat_map(|names| names.split(' ')).filter(|name| name.starts_with("bitnexus")) {
+        for other in
+            values(&unit, "After").iter().flat_map(|names| names.split(' ')).filter(|name| name.starts_with("bitnexus"))
+        {
             assert!(UNITS.contains(&other), "{other}");
         }
         assert_eq!(values(&unit, "User"), ["bitnexus"]);
@@ -65,7 +67,8 @@ fn systemd_finds_nothing_wrong_with_the_units() {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let verify = |names: &[&str]| {
-        let output = Command::new("systemd-analyze").arg("verify").args(names).current_dir(folder.path()).output().unwrap();
+        let output =
+            Command::new("systemd-analyze").arg("verify").args(names).current_dir(folder.path()).output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     assert_eq!(verify(&UNITS), (true, String::new()));

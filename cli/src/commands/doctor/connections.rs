@@ -17,7 +17,12 @@ pub(super) async fn check(conn: &mut PgConnection) -> Result<Seen> {
     let row = sqlx::query!(
         r#"
         select current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 as "most!",
-               (select count(*) from pg_catalog.pg_stat_activity where backend_type = 'client backend') as "used!",
+               -- The type of other roles' sessions is hidden from the service's.
+               (
+                   select count(*)
+                     from pg_catalog.pg_stat_activity
+                    where backend_type = 'client backend' or (backend_type is null and usesysid is not null)
+               ) as "used!",
                (
                    select count(*)
                      from queue.process

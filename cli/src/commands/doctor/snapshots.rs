@@ -25,8 +25,8 @@ async fn sight(conn: &mut PgConnection, seen: &mut Seen) -> Result<()> {
         r#"
         select count(*) as "hidden!"
           from pg_catalog.pg_stat_activity
-         where backend_type = 'client backend'
-           and state is null
+         where datname = current_database()
+           and query = '<insufficient privilege>'
         "#
     );
     let may_see =

@@ -1,12 +1,14 @@
 //! Whether somebody runs what is ready.
 
 use anyhow::Result;
+use clap::parser::ValueSource;
 use ledger::Book;
 use queue::inspect::{self, ProcessView};
 use sqlx::PgConnection;
 
 use super::examine::Subject;
 use super::report::{Seen, Severity, span};
+use crate::commands;
 
 /// Ready jobs of one kind in one queue.
 struct Ready {
@@ -34,6 +36,7 @@ pub(super) async fn check(subject: &Subject, conn: &mut PgConnection) -> Result<
             "start one: `bitnexus worker`, or `systemctl start bitnexus-worker`",
         );
     }
+    children(&live, &mut seen);
     for process in gone {
         seen.find(
             Severity::Warning,
@@ -65,6 +68,26 @@ pub(super) async fn check(subject: &Subject, conn: &mut PgConnection) -> Result<
         }
     }
     Ok(seen)
+}
+
+/// Where the environment says how many processes there are to be on this machine, and some are there: whether all are.
+fn children(live: &[ProcessView], seen: &mut Seen) {
+    let Ok(worker) = commands::read_environment("worker") else { return };
+    if worker.value_source("processes") != Some(ValueSource::EnvVariable) {
+        return;
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let here = live.iter().filter(|process| process.host == host.trim()).count();
+    let wanted = worker.get_one::<u16>("processes").map_or(0, |processes| usize::from(*processes));
+    if here > 0 && here < wanted {
+        seen.find(
+            Severity::Warning,
+            "missing",
+            format!("{here} worker processes are alive on this machine, and WORKER_PROCESSES is {wanted}"),
+            "less is done at once; a process that dies again and again is started more and more slowly",
+            "see the supervisor's log for how they ended: `journalctl -u bitnexus-worker`",
+        );
+    }
 }
 
 /// A process of an earlier release does not say which kinds it knows.
