@@ -72,7 +72,8 @@ async fn use_accounts(caller: &mut Caller<'_>) -> Value {
     let (status, user) = caller.post("/api/v1/users", new.clone(), None).await;
     assert_eq!(status, 201, "{user}");
     assert_eq!(caller.post("/api/v1/users", new, None).await.0, 409, "the address is taken");
-    for wrong in [json!({ "email": EMAIL, "name": NAME, "password": "short" }), json!({ "email": NAME, "name": EMAIL })] {
+    for wrong in [json!({ "email": EMAIL, "name": NAME, "password": "short" }), json!({ "email": NAME, "name": EMAIL })]
+    {
         assert_eq!(caller.post("/api/v1/users", wrong, None).await.0, 422);
     }
     let log_in = |password| json!({ "email": EMAIL, "password": password });
@@ -159,7 +160,7 @@ async fn nothing_personal_or_secret_is_logged() {
 fn the_password_of_the_database_is_not_logged() {
     let url = format!("postgres://somebody:{DATABASE_PASSWORD}@127.0.0.1:1/nothing");
     let mut command = Command::new(binary::path());
-    command.args(["jobs", "list"]).env("DATABASE_URL", &url).env("RUST_LOG", "trace").stdin(Stdio::null());
+    command.args(["jobs", "list"]).env("DATABASE_URL", &url).env("RUST_LOG", "debug").stdin(Stdio::null());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("DATABASE_URL"), "{said}");

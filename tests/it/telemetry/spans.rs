@@ -67,10 +67,13 @@ async fn a_batch_is_linked_to_the_trace_of_each_of_its_jobs() {
     assert_ne!(hex(&batch.trace_id), TRACE);
     assert_eq!(attribute(&batch, "messaging.batch.message_count"), batch.links.len().to_string());
     let (_, enqueue) = collector
-        .until("the enqueueing", |span| hex(&span.trace_id) == TRACE && span.name == "enqueue ledger.record_transaction")
+        .until("the enqueueing", |span| {
+            hex(&span.trace_id) == TRACE && span.name == "enqueue ledger.record_transaction"
+        })
         .await;
     assert!(batch.links.iter().all(|link| link.span_id == enqueue.span_id && hex(&link.trace_id) == TRACE));
-    let is_member = |span: &Span| span.parent_span_id == enqueue.span_id && span.name == "run ledger.record_transaction";
+    let is_member =
+        |span: &Span| span.parent_span_id == enqueue.span_id && span.name == "run ledger.record_transaction";
     let (_, member) = collector.until("each job by itself", |span| is_member(span) && !span.links.is_empty()).await;
     assert_eq!((member.links.len(), hex(&member.trace_id).as_str()), (1, TRACE));
     service.stop();
