@@ -151,10 +151,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     }
 
     /// Runs the request within its time.
-    async fn within_its_time(
-        &self,
-        request: Request,
-    ) -> Result<Response, (Problem, Option<PathPattern>)> {
+    async fn within_its_time(&self, request: Request) -> Result<Response, (Problem, Option<PathPattern>)> {
         let limit = self.state.limits.request_timeout
             + negotiate::wait(&request)
             + upload::patience(&request, &self.state.limits);

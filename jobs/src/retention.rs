@@ -1,5 +1,5 @@
 //! Forgets what nobody asks for any more. How long it is kept stands in the payload of the schedule `system.retention`,
-//! which an operator can change. docs/LOGS.md has all that is kept for a time, and who removes it.
+//! which an operator can change. docs/SCHEDULES.md has all that is kept for a time, and who removes it.
 
 use std::time::Duration;
 

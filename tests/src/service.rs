@@ -48,7 +48,8 @@ impl Service {
         // PostgreSQL runs as another account when the tests run as root, and has to get in.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("the folder is ours");
         let (api, metrics_listen) = (free_address(), free_address());
-        let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (up, lines) = spawn(folder.path(), &api, &metrics_listen, &variables);
         let (url, key) = (format!("http://{api}"), String::new());
         let mut service = Service { folder, url, key, metrics_listen, variables, up };
@@ -188,12 +189,7 @@ fn command(folder: &Path, api: &str, metrics: &str) -> Command {
 }
 
 /// Starts it, with all that it prints going to `up.log` and, line by line, to the receiver.
-fn spawn(
-    folder: &Path,
-    api: &str,
-    metrics: &str,
-    variables: &[(String, String)],
-) -> (Child, Receiver<String>) {
+fn spawn(folder: &Path, api: &str, metrics: &str, variables: &[(String, String)]) -> (Child, Receiver<String>) {
     let log = fs::File::options().create(true).append(true).open(folder.join("up.log")).expect("the folder is ours");
     let mut up = command(folder, api, metrics);
     up.envs(variables.iter().map(|(name, value)| (name, value)));

@@ -22,9 +22,11 @@ impl CsvReply {
     /// The pieces of text, one after the other; an error cuts the answer off.
     pub(crate) fn of(pieces: BoxStream<'static, sqlx::Result<Bytes>>) -> CsvReply {
         use futures::StreamExt as _;
-        let told = pieces.map(|piece| {
+        // It is sent after the request has been answered.
+        let request = tracing::Span::current();
+        let told = pieces.map(move |piece| {
             piece.map_err(|error| {
-                tracing::error!(%error, "a statement is cut off");
+                tracing::error!(parent: &request, %error, "a statement is cut off");
                 std::io::Error::other("the database failed")
             })
         });

@@ -35,7 +35,7 @@ enum SchedulesCommand {
     Resume(NamedArgs),
     /// Enqueue its job once more, now.
     Run(NamedArgs),
-    /// Let what code declares of it count again.
+    /// Let what environment and code say of it count again.
     Revert(NamedArgs),
     /// Take it away; its jobs stay. One that code declares comes back with the next start.
     Delete(NamedArgs),

@@ -95,7 +95,9 @@ fn collector(args: &TelemetryArgs) -> Result<Option<Url>> {
     // The address may hold a password, and is not repeated.
     let url = Url::parse(&url).map_err(|error| anyhow!("{name}: not an address: {error}"))?;
     if url.scheme() != "http" {
-        bail!("{name}: an address begins with http://; a collector beside the service takes spans on to another by TLS");
+        bail!(
+            "{name}: an address begins with http://; a collector beside the service takes spans on to another by TLS"
+        );
     }
     Ok(Some(url))
 }

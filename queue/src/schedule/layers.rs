@@ -1,12 +1,14 @@
 //! Who decides when a schedule ticks: an operator before the environment, and that before code. What the latter two say
 //! is kept beside what counts.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{Connection, PgConnection};
 
 use super::manage::announce;
 use super::row::{Row, lock};
+use super::spec::{Spec, parse_zone};
 use super::{Schedule, ScheduleError};
 
 /// When a schedule ticks.
@@ -93,18 +95,20 @@ pub(super) fn of_row(row: &Row) -> (Option<When>, Option<When>) {
     (read(&row.declared), read(&row.configured))
 }
 
-/// Lets environment and code decide again, at once. Of a schedule that an older release declared, what code says is not
-/// known: the next process that starts applies it.
+/// Lets environment and code decide again, at once. Of a schedule that an older release declared, or a newer one in a way
+/// that is not understood here, the next process that starts applies what it says.
 ///
 /// # Errors
-/// [`ScheduleError::NotFound`], and [`ScheduleError::Spec`] when what code said is not understood here.
+/// [`ScheduleError::NotFound`] and [`ScheduleError::Database`].
 pub async fn revert(conn: &mut PgConnection, name: &str) -> Result<(), ScheduleError> {
     let mut tx = conn.begin().await?;
     let row = lock(&mut tx, name).await?;
-    let declared: Option<Declared> = row.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    match declared.filter(|_| row.is_overridden) {
-        Some(declared) => apply(&mut tx, row, declared).await?,
-        None => {
+    match below(&row) {
+        Some((declared, when, next_at)) if row.is_overridden => {
+            apply(&mut tx, &row, (declared, when, next_at)).await?;
+            announce(&mut tx).await?;
+        }
+        _ => {
             let reverted = sqlx::query!("update queue.schedule set is_overridden = false where name = $1", name);
             reverted.execute(&mut *tx).await?;
         }
@@ -112,11 +116,19 @@ pub async fn revert(conn: &mut PgConnection, name: &str) -> Result<(), ScheduleE
     Ok(tx.commit().await?)
 }
 
-async fn apply(conn: &mut PgConnection, mut row: Row, declared: Declared) -> Result<(), ScheduleError> {
-    let before = (row.spec.clone(), row.time_zone.clone());
-    let when = of_row(&row).1.unwrap_or(declared.when);
-    (row.spec, row.time_zone) = (when.spec, when.time_zone);
-    let next_at = row.schedule()?.next_after(row.now);
+/// What code says, when the schedule ticks below the operator, and the next time that it does.
+type Below = (Declared, When, Option<DateTime<Utc>>);
+
+/// None when it is not known, or not understood.
+fn below(row: &Row) -> Option<Below> {
+    let declared: Declared = serde_json::from_str(row.declared.as_deref()?).ok()?;
+    let when = of_row(row).1.unwrap_or_else(|| declared.when.clone());
+    let spec: Spec = when.spec.parse().ok()?;
+    let next_at = spec.next_after(parse_zone(&when.time_zone).ok()?, row.now);
+    Some((declared, when, next_at))
+}
+
+async fn apply(conn: &mut PgConnection, row: &Row, (declared, when, next_at): Below) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update queue.schedule
@@ -147,15 +159,15 @@ async fn apply(conn: &mut PgConnection, mut row: Row, declared: Declared) -> Res
         declared.max_attempts,
         declared.payload.get(),
         declared.version,
-        row.spec,
-        row.time_zone,
+        when.spec,
+        when.time_zone,
         declared.catch_up,
         declared.catch_up_max,
         declared.overlap,
-        before != (row.spec.clone(), row.time_zone.clone()),
+        (&when.spec, &when.time_zone) != (&row.spec, &row.time_zone),
         next_at,
     )
-    .execute(&mut *conn)
-    .await?;
-    announce(conn).await
+    .execute(conn)
+    .await
+    .map(|_| ())
 }

@@ -153,6 +153,9 @@ mod tests {
         assert_eq!((child.trace_id, child.is_sampled()), (parent.trace_id, true));
         assert_ne!(child.span_id, parent.span_id);
         let root = TraceContext::root();
-        assert!(!root.is_sampled() && root.trace_id != parent.trace_id, "without a collector, nothing begins to be kept");
+        assert!(
+            !root.is_sampled() && root.trace_id != parent.trace_id,
+            "without a collector, nothing begins to be kept"
+        );
     }
 }

@@ -88,7 +88,11 @@ async fn a_configured_time_keeps_its_hour_when_the_clocks_change() {
     let schedule = of("s", 1, "@daily").configured("TZ=Europe/London 30 1 * * *").unwrap();
     let from = |text: &str| text.parse().unwrap();
     let next = |text: &str| schedule.next_after(from(text)).unwrap().to_rfc3339();
-    assert_eq!(next("2026-03-28T12:00:00Z"), "2026-03-29T01:00:00+00:00", "half past one is skipped: the end of the gap");
+    assert_eq!(
+        next("2026-03-28T12:00:00Z"),
+        "2026-03-29T01:00:00+00:00",
+        "half past one is skipped: the end of the gap"
+    );
     assert_eq!(next("2026-03-29T12:00:00Z"), "2026-03-30T00:30:00+00:00");
     assert_eq!(next("2026-10-24T12:00:00Z"), "2026-10-25T00:30:00+00:00", "the first of two");
     assert_eq!(next("2026-10-25T00:30:00Z"), "2026-10-26T01:30:00+00:00");
@@ -107,7 +111,10 @@ async fn of_two_that_start_at_once_one_decides_all_and_operators_are_heard() {
     schedule::change(&mut *pool.acquire().await.unwrap(), "s7", &change).await.unwrap();
     for round in 0..10 {
         let (one, two) = (2 * round + 1, 2 * round + 2);
-        let started = [tokio::spawn(declare_all(pool.clone(), one, "@daily")), tokio::spawn(declare_all(pool.clone(), two, "@weekly"))];
+        let started = [
+            tokio::spawn(declare_all(pool.clone(), one, "@daily")),
+            tokio::spawn(declare_all(pool.clone(), two, "@weekly")),
+        ];
         for start in started {
             start.await.unwrap();
         }

@@ -116,7 +116,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Sends JSON with the key and these headers; returns status and body.
+/// Sends JSON with these headers, and with the key unless they name another or none; returns status and body.
 pub(super) async fn send(
     service: &Service,
     (method, path): (&str, &str),
@@ -128,7 +128,7 @@ pub(super) async fn send(
     if headers.iter().all(|(name, _)| *name != "authorization") {
         request = request.bearer_auth(&service.key);
     }
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
         request = request.header(*name, *value);
     }
     let answer = request.send().await.unwrap();

@@ -72,8 +72,8 @@ pub(crate) enum Response {
 impl ChangeSchedule {
     /// Change a schedule
     ///
-    /// For staff. If it is to tick at other times it does so from now on, and forgets ticks that are due and not fired. What code declares
-    /// of it does not count any more, until `revertSchedule`.
+    /// For staff. If it is to tick at other times it does so from now on, and forgets ticks that are due and not fired. What code and
+    /// environment declare of it does not count any more, until `revertSchedule`.
     #[oai(path = "/api/v1/schedules/:name", method = "patch", operation_id = "changeSchedule")]
     async fn call(
         &self,

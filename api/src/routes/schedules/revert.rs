@@ -27,7 +27,7 @@ impl Operation for RevertSchedule {
 impl RevertSchedule {
     /// Let code decide of a schedule again
     ///
-    /// For staff. The next worker that starts applies what it declares of this schedule.
+    /// For staff. What the environment of the workers says of it, or else code, counts again, at once.
     #[oai(path = "/api/v1/schedules/:name/revert", method = "post", operation_id = "revertSchedule")]
     async fn call(
         &self,
