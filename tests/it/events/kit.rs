@@ -13,7 +13,7 @@ use sqlx::PgPool;
 pub(super) struct Written {
     /// Which event it is.
     pub(super) name: String,
-    /// Before it was published.
+    /// Before its commit was asked for.
     pub(super) began: Instant,
     /// After its commit was answered.
     pub(super) ended: Instant,
@@ -64,7 +64,7 @@ pub(super) async fn read_on(pool: &PgPool, mut after: Position, most: Most) -> (
 pub(super) const MUCH: Most = Most { commits: 1_000, events: 10_000 };
 
 /// That `seen` has everything that was written once, and in an order that agrees with what could be told of the commits: what was
-/// answered before another began comes first, and so does who had the lock first.
+/// answered before another commit was asked for comes first, and so does who had the lock first.
 pub(super) fn check_order(seen: &[String], written: &[Written]) {
     let place: std::collections::HashMap<&str, usize> =
         seen.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();

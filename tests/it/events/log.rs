@@ -87,7 +87,7 @@ async fn old_days_are_dropped_and_the_numbers_go_on() {
         "create table app.event_batch_20200101 partition of app.event_batch for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00');
          create table app.event_number_20200101 partition of app.event_number for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00');
          insert into app.event_batch (xid, at, book_id, kinds, topics, payloads, filter)
-         values ('3', '2020-01-01 12:00+00', 1, '{test.written}', '{ledger}', '{{}}', '');
+         values ('3', '2020-01-01 12:00+00', 1, array['test.written'], array['ledger'], array['{}'], '');
          insert into app.event_number (seq, numbered_at, xid, at, book_id, seen)
          values (1, '2020-01-01 12:00+00', '3', '2020-01-01 12:00+00', 1, pg_current_snapshot())",
     )

@@ -20,7 +20,6 @@ async fn writer(pool: PgPool, number: u64, rounds: u64) -> Vec<Written> {
     let mut written = Vec::new();
     for round in 0..rounds {
         let name = format!("{number}.{round}");
-        let mut began = Instant::now();
         let mut tx = pool.begin().await.unwrap();
         let mut turn = None;
         if (number + round) % 3 == 0 {
@@ -33,12 +32,12 @@ async fn writer(pool: PgPool, number: u64, rounds: u64) -> Vec<Written> {
         }
         if (number + round) % 5 == 0 && turn.is_none() {
             tokio::time::sleep(Duration::from_millis(random.below(40))).await;
-            began = Instant::now();
         }
         publish(&mut tx, Book::MAIN, &[event(&name, &["ledger"])]).await.unwrap();
         if (number + round) % 7 == 0 && turn.is_none() {
             tokio::time::sleep(Duration::from_millis(random.below(80))).await;
         }
+        let began = Instant::now();
         tx.commit().await.unwrap();
         written.push(Written { name, began, ended: Instant::now(), turn });
     }
@@ -73,13 +72,13 @@ async fn fifty_writers_and_three_followers_agree() {
         (0..3).map(|number| tokio::spawn(follower(pool.clone(), number, Arc::clone(&done)))).collect();
     // One that began before all others, and commits after them.
     let mut late = pool.begin().await.unwrap();
-    let began = Instant::now();
     publish(&mut late, Book::MAIN, &[event("late", &["ledger"])]).await.unwrap();
     let writers: Vec<_> = (0..50).map(|number| tokio::spawn(writer(pool.clone(), number, 20))).collect();
     let mut written = Vec::new();
     for writer in writers {
         written.extend(writer.await.unwrap());
     }
+    let began = Instant::now();
     late.commit().await.unwrap();
     written.push(Written { name: "late".to_owned(), began, ended: Instant::now(), turn: None });
     done.store(true, Ordering::SeqCst);

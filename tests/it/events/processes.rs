@@ -99,7 +99,7 @@ async fn writer(pool: PgPool, number: u64, stop: Arc<AtomicBool>) -> Vec<Written
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let (name, began) = (format!("{number}.{round}"), Instant::now());
+        let name = format!("{number}.{round}");
         let commit = async {
             let mut tx = pool.begin().await?;
             publish(&mut tx, Book::MAIN, &[event(&name, &["ledger"])]).await?;
@@ -107,9 +107,11 @@ async fn writer(pool: PgPool, number: u64, stop: Arc<AtomicBool>) -> Vec<Written
                 // It commits long after others that began later.
                 tokio::time::sleep(Duration::from_millis(30)).await;
             }
-            tx.commit().await
+            let began = Instant::now();
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(began)
         };
-        if commit.await.is_ok() {
+        if let Ok(began) = commit.await {
             written.push(Written { name: name.clone(), began, ended: Instant::now(), turn: None });
         }
         tokio::time::sleep(Duration::from_millis(40)).await;
