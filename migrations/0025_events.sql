@@ -205,6 +205,8 @@ begin
          using app.event_number as number
          where number.shard = of_shard and batch.shard = of_shard and batch.xid = number.xid and batch.at = number.at;
         delete from app.event_number where shard = of_shard;
+        -- Below every transaction that is to come.
+        update app.event_batch set xid = '3' where shard = of_shard and xid >= pg_snapshot_xmax(pg_current_snapshot());
         update app.event_log set seq = last_seq, seen = null where shard = of_shard;
         last_seen := null;
     end if;

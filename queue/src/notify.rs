@@ -81,7 +81,8 @@ async fn send_all(pool: PgPool, mut hints: mpsc::UnboundedReceiver<Hint>) {
 
 /// Sends a message for each of these, at once.
 pub(crate) async fn send(executor: impl PgExecutor<'_>, hints: &HashSet<Hint>) -> sqlx::Result<()> {
-    let (channels, texts): (Vec<&str>, Vec<&str>) = hints.iter().map(|(channel, text)| (*channel, text.as_ref())).unzip();
+    let (channels, texts): (Vec<&str>, Vec<&str>) =
+        hints.iter().map(|(channel, text)| (*channel, text.as_ref())).unzip();
     sqlx::query!(
         "select pg_notify(channel, text) from unnest($1::text[], $2::text[]) as hint (channel, text)",
         &channels as &[&str],

@@ -35,7 +35,11 @@ const CONNECTIONS_MAX: u32 = 4;
 /// The connections that the log is read through.
 pub(super) fn pool(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus api events").options(PLANNER);
-    PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE).test_before_acquire(false).connect_lazy_with(options)
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
 }
 
 /// Starts the follower and its ear; both end with the hub.
@@ -79,7 +83,8 @@ async fn look(hub: &Hub) -> sqlx::Result<Option<Duration>> {
     let mut has_found = false;
     while position.seq < last {
         let mut conn = hub.log.acquire().await?;
-        let page = log::read(&mut conn, hub.shard, position, Which { until: Some(last), ..Which::default() }, PAGE).await?;
+        let page =
+            log::read(&mut conn, hub.shard, position, Which { until: Some(last), ..Which::default() }, PAGE).await?;
         let Some(through) = page.through else { break };
         hub.hand_out(page.events, through);
         (position, has_found) = (through, true);

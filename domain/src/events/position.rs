@@ -54,7 +54,9 @@ mod tests {
     fn a_position_is_written_as_it_is_read() {
         let position = Position { seq: 1_842, event: 17 };
         assert_eq!(position.to_string().parse(), Ok(position));
-        for wrong in ["", "-", "1", "1-", "-1", "1-2-3", "+1-2", "1- 2", "1-99999999999", "99999999999999999999-1", "a-b"] {
+        for wrong in
+            ["", "-", "1", "1-", "-1", "1-2-3", "+1-2", "1- 2", "1-99999999999", "99999999999999999999-1", "a-b"]
+        {
             assert_eq!(wrong.parse::<Position>(), Err(WrongPosition), "{wrong}");
         }
         assert!(position < Position::end_of(1_842) && Position::end_of(1_842) < Position { seq: 1_843, event: 1 });

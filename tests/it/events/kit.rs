@@ -73,8 +73,8 @@ pub(super) fn check_order(seen: &[String], written: &[Written]) {
     let of = |one: &Written| *place.get(one.name.as_str()).unwrap_or_else(|| panic!("{} was not seen", one.name));
     for one in written {
         for other in written {
-            let is_before = one.ended < other.began
-                || matches!((one.turn, other.turn), (Some(one), Some(other)) if one < other);
+            let is_before =
+                one.ended < other.began || matches!((one.turn, other.turn), (Some(one), Some(other)) if one < other);
             assert!(!is_before || of(one) < of(other), "{} was committed before {}", one.name, other.name);
         }
     }

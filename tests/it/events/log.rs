@@ -75,7 +75,9 @@ async fn pages_may_end_anywhere_and_topics_are_found() {
     assert_eq!((names(&page.events), page.through), (vec!["other".to_owned()], Some(Position::end_of(3))));
     let elsewhere = Which { book: Some(2), ..which };
     assert!(log::read(&mut conn, 0, Position::START, elsewhere, MUCH).await.unwrap().events.is_empty());
-    let page = log::read(&mut conn, 0, Position { seq: 1, event: 24 }, Which { until: Some(1), ..Which::default() }, MUCH).await;
+    let page =
+        log::read(&mut conn, 0, Position { seq: 1, event: 24 }, Which { until: Some(1), ..Which::default() }, MUCH)
+            .await;
     assert_eq!(names(&page.unwrap().events), ["n24"]);
 }
 

@@ -66,7 +66,10 @@ async fn follower(pool: PgPool, number: u64, done: Arc<AtomicBool>) -> Vec<Strin
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_writers_and_three_followers_agree() {
     let pool = Database::create().await.pool(70).await;
-    sqlx::raw_sql("create table public.turn (number bigint); insert into public.turn values (0)").execute(&pool).await.unwrap();
+    sqlx::raw_sql("create table public.turn (number bigint); insert into public.turn values (0)")
+        .execute(&pool)
+        .await
+        .unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let followers: Vec<_> =
         (0..3).map(|number| tokio::spawn(follower(pool.clone(), number, Arc::clone(&done)))).collect();
@@ -89,6 +92,7 @@ async fn fifty_writers_and_three_followers_agree() {
     check_order(&seen[0], &written);
     assert!(seen[1] == seen[0] && seen[2] == seen[0], "all followers see one order");
     assert_eq!(seen[0].last().map(String::as_str), Some("late"), "what was committed last comes last");
-    let numbers: (i64, i64, i64) = sqlx::query_as("select count(*), min(seq), max(seq) from app.event_number").fetch_one(&pool).await.unwrap();
+    let numbers: (i64, i64, i64) =
+        sqlx::query_as("select count(*), min(seq), max(seq) from app.event_number").fetch_one(&pool).await.unwrap();
     assert_eq!(numbers, (1_001, 1, 1_001), "the numbers have no gaps");
 }

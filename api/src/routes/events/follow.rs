@@ -27,7 +27,11 @@ impl Operation for FollowEvents {
         refusals::SIGNED_IN,
         refusals::PARAMETERS,
         &[
-            Refusal { status: 404, code: "not_found", when: "What a topic names is not the caller's, or does not exist." },
+            Refusal {
+                status: 404,
+                code: "not_found",
+                when: "What a topic names is not the caller's, or does not exist.",
+            },
             Refusal { status: 410, code: "events_gone", when: "What came after this id is no longer kept." },
             Refusal { status: 429, code: "too_many_streams", when: "The caller has too many streams open." },
         ],
@@ -55,7 +59,7 @@ impl FollowEvents {
     async fn call(
         &self,
         request: &Request,
-        #[oai(scope = "needs::TRANSACTIONS_READ")] caller: Caller,
+        #[oai(scope = "needs::USERS_READ", scope = "needs::PRODUCTS_READ", scope = "needs::TRANSACTIONS_READ")] caller: Caller,
         /// Only these topics: `user:<id>`, `transactions:<id>`, `jobs:<id>` and, for staff, `ledger`.
         topic: Query<Option<Names>>,
         /// Only these kinds, such as `transaction.recorded`.

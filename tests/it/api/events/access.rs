@@ -41,7 +41,8 @@ async fn a_user_follows_what_is_theirs_and_staff_all_but_secrets() {
     }
     assert_eq!(told, ["bob's", "both's", "the ledger's", "ada's"]);
     assert_eq!([name(&own.next().await.unwrap()), name(&own.next().await.unwrap())], ["both's", "ada's"]);
-    let told = [name(&some.next().await.unwrap()), name(&some.next().await.unwrap()), name(&some.next().await.unwrap())];
+    let told =
+        [name(&some.next().await.unwrap()), name(&some.next().await.unwrap()), name(&some.next().await.unwrap())];
     assert_eq!(told, ["bob's", "both's", "the ledger's"]);
     // A replay tells the same.
     let from = "0-0";
@@ -68,8 +69,10 @@ async fn a_stream_ends_with_the_right_to_it() {
         .await
         .unwrap();
     assert_eq!(stream.next().await, None);
-    until_async("the token to be refused", std::time::Duration::from_secs(30), async || open(&api, &token, "", None).await.err())
-        .await;
+    until_async("the token to be refused", std::time::Duration::from_secs(30), async || {
+        open(&api, &token, "", None).await.err()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,11 +3,17 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::api::transactions::kit::{Customer, Stage, TRANSACTIONS, finish, pounds, recorded, rejected, transfer, under, with};
+use crate::api::transactions::kit::{
+    Customer, Stage, TRANSACTIONS, finish, pounds, recorded, rejected, transfer, under, with,
+};
 
 /// Kind and payload of what was told on a topic, in its order.
 async fn told(pool: &PgPool, topic: &str) -> Vec<(String, Value)> {
-    sqlx::query_as("select kind, payload from app.event where topic = $1 order by at, n").bind(topic).fetch_all(pool).await.unwrap()
+    sqlx::query_as("select kind, payload from app.event where topic = $1 order by at, n")
+        .bind(topic)
+        .fetch_all(pool)
+        .await
+        .unwrap()
 }
 
 async fn kinds(pool: &PgPool, topic: &str) -> Vec<String> {
@@ -29,16 +35,17 @@ async fn a_transfer_is_told_to_both_and_a_balance_to_its_owner() {
     let done = recorded(&finish(&ada.caller, TRANSACTIONS, &transfer(&ada, &bob, "12.50")).await);
     let pool = &stage.api.pool;
     let life = told(pool, &of(&done)).await;
-    assert_eq!(life.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), ["transaction.accepted", "transaction.recorded"]);
+    assert_eq!(
+        life.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(),
+        ["transaction.accepted", "transaction.recorded"]
+    );
     let expected = json!({
         "v": 1, "transaction_id": done["id"], "type": "transfer", "status": "recorded", "from": ada.wallet, "to": bob.wallet,
         "amount": pounds("12.50"), "legs": [], "reverses": null, "resolves": null, "seq": done["seq"],
         "recorded_at": life[1].1["recorded_at"], "reason": null,
     });
     assert_eq!(life[1].1, expected);
-    let balance = |wallet, amount| {
-        json!({ "v": 1, "account_id": wallet, "balance": pounds(amount), "held_out": pounds("0.00"), "held_in": pounds("0.00") })
-    };
+    let balance = |wallet, amount| json!({ "v": 1, "account_id": wallet, "balance": pounds(amount), "held_out": pounds("0.00"), "held_in": pounds("0.00") });
     for (who, amount) in [(&ada, "87.50"), (&bob, "12.50")] {
         let told = told(pool, &user(who)).await;
         let own: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
@@ -62,7 +69,10 @@ async fn refusals_reversals_and_holds_are_told() {
     let back = json!({ "type": "reversal", "reverses": moved["id"] });
     let back = recorded(&finish(&stage.api.admin, TRANSACTIONS, &back).await);
     let life = told(pool, &of(&moved)).await;
-    assert_eq!((life[2].0.as_str(), &life[2].1["by"], &life[2].1["is_part"]), ("transaction.reversed", &back["id"], &json!(false)));
+    assert_eq!(
+        (life[2].0.as_str(), &life[2].1["by"], &life[2].1["is_part"]),
+        ("transaction.reversed", &back["id"], &json!(false))
+    );
     for (end, kind) in [("post", "transaction.posted"), ("void", "transaction.voided")] {
         let hold = with(transfer(&ada, &bob, "5"), "hold", json!({}));
         let hold = recorded(&finish(&ada.caller, TRANSACTIONS, &hold).await);

@@ -18,8 +18,13 @@ const RUNS: usize = 40;
 /// The steps of one transaction, each in milliseconds after the one before.
 struct Steps([f64; 5]);
 
-const NAMES: [&str; 5] =
-    ["1 POST to saved, with its job", "2 saved to answered (202)", "3 saved to recorded", "4 recorded to event published", "5 event published to pushed"];
+const NAMES: [&str; 5] = [
+    "1 POST to saved, with its job",
+    "2 saved to answered (202)",
+    "3 saved to recorded",
+    "4 recorded to event published",
+    "5 event published to pushed",
+];
 
 fn ms(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
     (to - from).num_microseconds().unwrap() as f64 / 1_000.0
@@ -61,7 +66,10 @@ async fn one(stage: &Stage, stream: &mut tests::sse::Sse, ada: &Customer, bob: &
     let id = accepted.json()["id"].as_str().unwrap().to_owned();
     let mut pushed: HashMap<String, Duration> = HashMap::new();
     while !pushed.contains_key("transaction.recorded") {
-        let sent = tokio::time::timeout(Duration::from_secs(60), stream.next()).await.expect("a push").expect("the stream goes on");
+        let sent = tokio::time::timeout(Duration::from_secs(60), stream.next())
+            .await
+            .expect("a push")
+            .expect("the stream goes on");
         let payload: Value = serde_json::from_str(&sent.data).unwrap();
         if payload["transaction_id"] == id.as_str() {
             pushed.insert(sent.event, began.elapsed());
@@ -73,7 +81,13 @@ async fn one(stage: &Stage, stream: &mut tests::sse::Sse, ada: &Customer, bob: &
     let since = |at| ms(began_at, at);
     let answered = answered.as_secs_f64() * 1_000.0;
     let pushed = pushed["transaction.recorded"].as_secs_f64() * 1_000.0;
-    Steps([since(saved), answered - since(saved), ms(saved, recorded), ms(recorded, published), pushed - since(published)])
+    Steps([
+        since(saved),
+        answered - since(saved),
+        ms(saved, recorded),
+        ms(recorded, published),
+        pushed - since(published),
+    ])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
