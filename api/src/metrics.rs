@@ -5,17 +5,19 @@ use queue::metrics::{self as define, Metric, process};
 use sqlx::PgPool;
 
 use crate::edge::{Paths, observe};
+use crate::realtime::metrics as realtime;
 
 /// What the API records of itself; [`crate::gauges::metrics`] are those of the database.
 pub fn metrics() -> Vec<Metric> {
     let auth = [crate::auth::CACHE_REQUESTS, crate::auth::LOGIN_LOCKS];
-    observe::METRICS.into_iter().chain(auth).collect()
+    observe::METRICS.into_iter().chain(auth).chain(realtime::METRICS).collect()
 }
 
 /// Makes every series of the process at 0.
 pub(crate) fn register(paths: &Paths) {
     observe::register(paths);
     crate::auth::register_metrics();
+    realtime::register();
     let kinds: Vec<&'static str> = jobs::catalogue().iter().map(|kind| kind.name).collect();
     define::register_enqueuer(&kinds);
     define::register_pool();

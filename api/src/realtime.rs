@@ -3,6 +3,7 @@
 mod access;
 mod follow;
 mod hub;
+pub(crate) mod metrics;
 pub(crate) mod phoenix;
 mod seats;
 mod sse;

@@ -30,7 +30,12 @@ impl Sse {
     ///
     /// # Errors
     /// When it is refused, or, with the status 503, when there is nobody to ask.
-    pub async fn open(http: &Client, url: &str, token: &str, last_id: Option<&str>) -> Result<Sse, (StatusCode, String)> {
+    pub async fn open(
+        http: &Client,
+        url: &str,
+        token: &str,
+        last_id: Option<&str>,
+    ) -> Result<Sse, (StatusCode, String)> {
         let mut request = http.get(url).bearer_auth(token).header("accept", "text/event-stream");
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);

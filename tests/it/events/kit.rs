@@ -1,5 +1,6 @@
 //! Writers that note when they committed, and followers of the log by themselves.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use domain::events::log::{self, LoggedEvent, Most, Which};
@@ -13,7 +14,7 @@ use sqlx::PgPool;
 pub(super) struct Written {
     /// Which event it is.
     pub(super) name: String,
-    /// Before it was published.
+    /// Before its commit was asked for.
     pub(super) began: Instant,
     /// After its commit was answered.
     pub(super) ended: Instant,
@@ -64,18 +65,21 @@ pub(super) async fn read_on(pool: &PgPool, mut after: Position, most: Most) -> (
 pub(super) const MUCH: Most = Most { commits: 1_000, events: 10_000 };
 
 /// That `seen` has everything that was written once, and in an order that agrees with what could be told of the commits: what was
-/// answered before another began comes first, and so does who had the lock first.
+/// answered before another commit was asked for comes first, and so does who had the lock first.
 pub(super) fn check_order(seen: &[String], written: &[Written]) {
-    let place: std::collections::HashMap<&str, usize> =
-        seen.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
-    assert_eq!(place.len(), seen.len(), "an event was seen twice");
+    let by_name: HashMap<&str, &Written> = written.iter().map(|one| (one.name.as_str(), one)).collect();
     assert_eq!(seen.len(), written.len(), "as many were seen as were written");
-    let of = |one: &Written| *place.get(one.name.as_str()).unwrap_or_else(|| panic!("{} was not seen", one.name));
-    for one in written {
-        for other in written {
-            let is_before = one.ended < other.began
-                || matches!((one.turn, other.turn), (Some(one), Some(other)) if one < other);
-            assert!(!is_before || of(one) < of(other), "{} was committed before {}", one.name, other.name);
+    assert_eq!(seen.iter().collect::<HashSet<_>>().len(), seen.len(), "an event was seen twice");
+    let (mut latest, mut turn): (Option<&Written>, _) = (None, 0);
+    for name in seen {
+        let one = by_name.get(name.as_str()).unwrap_or_else(|| panic!("{name} was not written"));
+        if let Some(before) = latest {
+            assert!(one.ended >= before.began, "{name} was committed before {}", before.name);
+        }
+        latest = latest.filter(|before| before.began >= one.began).or(Some(one));
+        if let Some(own) = one.turn {
+            assert!(turn < own, "{name} had the lock before one that it comes after");
+            turn = own;
         }
     }
 }

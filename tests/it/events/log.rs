@@ -75,7 +75,9 @@ async fn pages_may_end_anywhere_and_topics_are_found() {
     assert_eq!((names(&page.events), page.through), (vec!["other".to_owned()], Some(Position::end_of(3))));
     let elsewhere = Which { book: Some(2), ..which };
     assert!(log::read(&mut conn, 0, Position::START, elsewhere, MUCH).await.unwrap().events.is_empty());
-    let page = log::read(&mut conn, 0, Position { seq: 1, event: 24 }, Which { until: Some(1), ..Which::default() }, MUCH).await;
+    let page =
+        log::read(&mut conn, 0, Position { seq: 1, event: 24 }, Which { until: Some(1), ..Which::default() }, MUCH)
+            .await;
     assert_eq!(names(&page.unwrap().events), ["n24"]);
 }
 
@@ -87,7 +89,7 @@ async fn old_days_are_dropped_and_the_numbers_go_on() {
         "create table app.event_batch_20200101 partition of app.event_batch for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00');
          create table app.event_number_20200101 partition of app.event_number for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00');
          insert into app.event_batch (xid, at, book_id, kinds, topics, payloads, filter)
-         values ('3', '2020-01-01 12:00+00', 1, '{test.written}', '{ledger}', '{{}}', '');
+         values ('3', '2020-01-01 12:00+00', 1, array['test.written'], array['ledger'], array['{}'], '');
          insert into app.event_number (seq, numbered_at, xid, at, book_id, seen)
          values (1, '2020-01-01 12:00+00', '3', '2020-01-01 12:00+00', 1, pg_current_snapshot())",
     )

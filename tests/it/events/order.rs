@@ -20,7 +20,6 @@ async fn writer(pool: PgPool, number: u64, rounds: u64) -> Vec<Written> {
     let mut written = Vec::new();
     for round in 0..rounds {
         let name = format!("{number}.{round}");
-        let mut began = Instant::now();
         let mut tx = pool.begin().await.unwrap();
         let mut turn = None;
         if (number + round) % 3 == 0 {
@@ -33,12 +32,12 @@ async fn writer(pool: PgPool, number: u64, rounds: u64) -> Vec<Written> {
         }
         if (number + round) % 5 == 0 && turn.is_none() {
             tokio::time::sleep(Duration::from_millis(random.below(40))).await;
-            began = Instant::now();
         }
         publish(&mut tx, Book::MAIN, &[event(&name, &["ledger"])]).await.unwrap();
         if (number + round) % 7 == 0 && turn.is_none() {
             tokio::time::sleep(Duration::from_millis(random.below(80))).await;
         }
+        let began = Instant::now();
         tx.commit().await.unwrap();
         written.push(Written { name, began, ended: Instant::now(), turn });
     }
@@ -67,19 +66,22 @@ async fn follower(pool: PgPool, number: u64, done: Arc<AtomicBool>) -> Vec<Strin
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_writers_and_three_followers_agree() {
     let pool = Database::create().await.pool(70).await;
-    sqlx::raw_sql("create table public.turn (number bigint); insert into public.turn values (0)").execute(&pool).await.unwrap();
+    sqlx::raw_sql("create table public.turn (number bigint); insert into public.turn values (0)")
+        .execute(&pool)
+        .await
+        .unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let followers: Vec<_> =
         (0..3).map(|number| tokio::spawn(follower(pool.clone(), number, Arc::clone(&done)))).collect();
     // One that began before all others, and commits after them.
     let mut late = pool.begin().await.unwrap();
-    let began = Instant::now();
     publish(&mut late, Book::MAIN, &[event("late", &["ledger"])]).await.unwrap();
     let writers: Vec<_> = (0..50).map(|number| tokio::spawn(writer(pool.clone(), number, 20))).collect();
     let mut written = Vec::new();
     for writer in writers {
         written.extend(writer.await.unwrap());
     }
+    let began = Instant::now();
     late.commit().await.unwrap();
     written.push(Written { name: "late".to_owned(), began, ended: Instant::now(), turn: None });
     done.store(true, Ordering::SeqCst);
@@ -90,6 +92,7 @@ async fn fifty_writers_and_three_followers_agree() {
     check_order(&seen[0], &written);
     assert!(seen[1] == seen[0] && seen[2] == seen[0], "all followers see one order");
     assert_eq!(seen[0].last().map(String::as_str), Some("late"), "what was committed last comes last");
-    let numbers: (i64, i64, i64) = sqlx::query_as("select count(*), min(seq), max(seq) from app.event_number").fetch_one(&pool).await.unwrap();
+    let numbers: (i64, i64, i64) =
+        sqlx::query_as("select count(*), min(seq), max(seq) from app.event_number").fetch_one(&pool).await.unwrap();
     assert_eq!(numbers, (1_001, 1, 1_001), "the numbers have no gaps");
 }

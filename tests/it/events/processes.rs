@@ -99,7 +99,7 @@ async fn writer(pool: PgPool, number: u64, stop: Arc<AtomicBool>) -> Vec<Written
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let (name, began) = (format!("{number}.{round}"), Instant::now());
+        let name = format!("{number}.{round}");
         let commit = async {
             let mut tx = pool.begin().await?;
             publish(&mut tx, Book::MAIN, &[event(&name, &["ledger"])]).await?;
@@ -107,9 +107,11 @@ async fn writer(pool: PgPool, number: u64, stop: Arc<AtomicBool>) -> Vec<Written
                 // It commits long after others that began later.
                 tokio::time::sleep(Duration::from_millis(30)).await;
             }
-            tx.commit().await
+            let began = Instant::now();
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(began)
         };
-        if commit.await.is_ok() {
+        if let Ok(began) = commit.await {
             written.push(Written { name: name.clone(), began, ended: Instant::now(), turn: None });
         }
         tokio::time::sleep(Duration::from_millis(40)).await;
@@ -121,7 +123,8 @@ async fn writer(pool: PgPool, number: u64, stop: Arc<AtomicBool>) -> Vec<Written
 async fn until_seen(seen: &[Arc<AtomicUsize>], more: usize) {
     for seen in seen {
         let goal = seen.load(Ordering::Relaxed) + more;
-        tests::wait::until("events to be seen", PATIENCE, || (seen.load(Ordering::Relaxed) >= goal).then_some(())).await;
+        tests::wait::until("events to be seen", PATIENCE, || (seen.load(Ordering::Relaxed) >= goal).then_some(()))
+            .await;
     }
 }
 
@@ -148,8 +151,7 @@ async fn every_process_tells_everything_once_whatever_is_killed() {
         tokio::time::timeout(PATIENCE, heard.wait_for(|begun| *begun)).await.expect("a stream begins").unwrap();
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let writers: Vec<_> =
-        (0..50).map(|number| tokio::spawn(writer(pool.clone(), number, Arc::clone(&stop)))).collect();
+    let writers: Vec<_> = (0..50).map(|number| tokio::spawn(writer(pool.clone(), number, Arc::clone(&stop)))).collect();
     until_seen(&seen, 100).await;
     for process in &mut processes {
         process.kill_and_start_again();
@@ -171,8 +173,10 @@ async fn every_process_tells_everything_once_whatever_is_killed() {
         streams.push(tokio::time::timeout(PATIENCE, client).await.expect("the end is seen").unwrap());
     }
     assert!(streams[0] == streams[1] && streams[1] == streams[2], "all clients see one order");
-    let payloads: Vec<String> =
-        sqlx::query_scalar("select payload::text from app.event where kind = 'test.written'").fetch_all(&pool).await.unwrap();
+    let payloads: Vec<String> = sqlx::query_scalar("select payload::text from app.event where kind = 'test.written'")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
     let mut there: Vec<String> = payloads.iter().map(|payload| name(payload)).collect();
     let mut told = streams[0].clone();
     assert_eq!(told.last().map(String::as_str), Some("end"));
@@ -180,7 +184,12 @@ async fn every_process_tells_everything_once_whatever_is_killed() {
     told.sort_unstable();
     assert_eq!(told, there, "what is told is what is there, once");
     let acknowledged: std::collections::HashSet<&str> = written.iter().map(|one| one.name.as_str()).collect();
-    let in_order: Vec<String> = streams[0].iter().filter(|name| acknowledged.contains(name.as_str())).cloned().collect();
+    let in_order: Vec<String> =
+        streams[0].iter().filter(|name| acknowledged.contains(name.as_str())).cloned().collect();
     check_order(&in_order, &written);
-    println!("{} events, {} of them acknowledged, seen by 3 clients over 4 kills, a restart and a crash", there.len(), written.len());
+    println!(
+        "{} events, {} of them acknowledged, seen by 3 clients over 4 kills, a restart and a crash",
+        there.len(),
+        written.len()
+    );
 }
