@@ -94,7 +94,12 @@ async fn fan_out(pool: &PgPool, topic: &str, clients: Vec<Client>, rounds: usize
     let mut took = Durations::default();
     for round in 0..rounds {
         let mut tx = pool.begin().await?;
-        publish(&mut tx, Book::MAIN, &[Event::new("wallet.opened", [topic.to_owned()], &json!({"v": 1, "round": round}))]).await?;
+        publish(
+            &mut tx,
+            Book::MAIN,
+            &[Event::new("wallet.opened", [topic.to_owned()], &json!({"v": 1, "round": round}))],
+        )
+        .await?;
         tx.commit().await?;
         let committed = Instant::now();
         sqlx::query("select pg_notify($1, '')").bind(domain::events::CHANNEL).execute(pool).await?;
