@@ -26,6 +26,8 @@ pub(crate) fn endpoint_of(state: State) -> impl Endpoint<Output = Response> {
     }
     crate::edge::describe_metrics();
     crate::auth::describe_metrics();
+    phoenix::describe_metrics();
+    crate::realtime::describe_metrics();
     let service = documents::service(operations);
     let document = documents::render(&service);
     let route = Route::new().nest_no_strip("/api", service.into_endpoint());

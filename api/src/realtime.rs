@@ -3,11 +3,13 @@
 mod access;
 mod follow;
 mod hub;
+mod metrics;
 pub(crate) mod phoenix;
 mod seats;
 mod sse;
 mod subscription;
 
+pub(crate) use self::metrics::describe as describe_metrics;
 pub(crate) use access::{may_follow, may_follow_everything};
 pub(crate) use hub::{Hub, Refused, Wanted};
 pub(crate) use seats::Seats;
