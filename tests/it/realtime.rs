@@ -1,6 +1,6 @@
 //! Phoenix Channels, as a client sees them byte by byte: rights, limits, what was missed, several processes.
 
-mod kit;
+pub(crate) mod kit;
 mod limits;
 mod longpoll;
 mod missed;

@@ -1,6 +1,6 @@
 //! Transactions over HTTP: from the request to the ledger, with load, API, worker and PostgreSQL on one machine.
 
-mod accounts;
+pub(super) mod accounts;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -18,8 +18,6 @@ use crate::server::Server;
 use crate::zipf::Zipf;
 use crate::{cpu, load};
 
-/// Accounts that transfers go between.
-const ACCOUNTS: usize = 10_000;
 /// Connections that each wait for their answer.
 const CONNECTIONS: u64 = 64;
 /// Load before the measured one.
@@ -31,7 +29,7 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     let measured = Duration::from_secs(if quick { 8 } else { 20 });
     let server = Server::start().await?;
     let pool = server.pool(4).await?;
-    let client = Client { key: admin_key(&pool).await?, accounts: accounts::open(&pool, ACCOUNTS).await? };
+    let client = Client { key: admin_key(&pool).await?, accounts: accounts::open(&pool, accounts::USUAL).await? };
     server.settle().await?;
     let mut roles = Roles::start(&server).await?;
     recorded(&server, &pool, &roles, &client, measured, report).await?;

@@ -103,25 +103,7 @@ impl Api {
 
     /// Connects with this query and these headers; the status, if it is refused.
     pub(super) async fn connect(&self, query: &str, headers: &[(&str, &str)]) -> Result<Client, u16> {
-        let url = format!("ws://{}/socket/websocket?{query}", self.address);
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
-        }
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        match tokio_tungstenite::client_async(request, stream).await {
-            Ok((socket, response)) => {
-                let protocol = response.headers().get("sec-websocket-protocol");
-                let protocol = protocol.map(|value| value.to_str().unwrap().to_owned());
-                Ok(Client { socket, protocol })
-            }
-            Err(Error::Http(response)) => {
-                let is_bare = response.body().as_ref().is_none_or(Vec::is_empty);
-                assert!(is_bare || response.status() != 403, "as Phoenix answers");
-                Err(response.status().as_u16())
-            }
-            Err(other) => panic!("{other}"),
-        }
+        connect(self.address, query, headers).await
     }
 
     /// Writes an event of a test into the log, for these topics.
@@ -132,8 +114,30 @@ impl Api {
     }
 }
 
+/// Connects with this query and these headers; the status, if it is refused.
+pub(crate) async fn connect(api: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Result<Client, u16> {
+    let mut request = format!("ws://{api}/socket/websocket?{query}").into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+    }
+    let stream = TcpStream::connect(api).await.unwrap();
+    match tokio_tungstenite::client_async(request, stream).await {
+        Ok((socket, response)) => {
+            let protocol = response.headers().get("sec-websocket-protocol");
+            let protocol = protocol.map(|value| value.to_str().unwrap().to_owned());
+            Ok(Client { socket, protocol })
+        }
+        Err(Error::Http(response)) => {
+            let is_bare = response.body().as_ref().is_none_or(Vec::is_empty);
+            assert!(is_bare || response.status() != 403, "as Phoenix answers");
+            Err(response.status().as_u16())
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
 /// A client.
-pub(super) struct Client {
+pub(crate) struct Client {
     pub(super) socket: WebSocketStream<TcpStream>,
     /// The subprotocol that the server chose.
     pub(super) protocol: Option<String>,
@@ -159,7 +163,7 @@ impl Client {
     }
 
     /// The next frame of this event; what comes before is passed over.
-    pub(super) async fn next_of(&mut self, event: &str) -> Value {
+    pub(crate) async fn next_of(&mut self, event: &str) -> Value {
         loop {
             let frame = self.next().await;
             if frame[3] == event {
@@ -177,7 +181,7 @@ impl Client {
     }
 
     /// Joins a topic that it may join; returns where the log is.
-    pub(super) async fn joined(&mut self, topic: &str) -> String {
+    pub(crate) async fn joined(&mut self, topic: &str) -> String {
         let (status, response) = self.join(topic, json!({})).await;
         assert_eq!(status, "ok", "{topic}: {response}");
         response["last_event_id"].as_str().unwrap().to_owned()

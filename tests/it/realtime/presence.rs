@@ -19,11 +19,11 @@ async fn difference(client: &mut Client) -> (Vec<String>, Vec<String>) {
     (users("joins"), users("leaves"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn everybody_hears_who_comes_and_goes_in_three_processes() {
     let api = Api::start().await;
-    let apis = [api.again().await, api.again().await];
     let [ada, bob, eve] = [api.customer().await, api.customer().await, api.customer().await].map(|one| one.principal);
+    let apis = [api.again().await, api.again().await];
     let names = [&ada, &bob, &eve].map(|one| one.user_id.to_string());
     let (mut first, mut second, mut third) =
         (api.client(&ada).await, apis[0].client(&bob).await, apis[1].client(&eve).await);

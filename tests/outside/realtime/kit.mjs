@@ -10,12 +10,16 @@ let count = 0;
 export async function call(method, path, token, body, headers = {}) {
   const init = { method, headers: { "content-type": "application/json", ...headers }, body: body && JSON.stringify(body) };
   if (token) init.headers.authorization = `Bearer ${token}`;
+  // By its key, a request that is repeated is done once.
+  if (method === "POST" && path !== "/api/v1/sessions") init.headers["idempotency-key"] = crypto.randomUUID();
   for (let tries = 0; ; tries++) {
-    const answer = await fetch(url + path, init);
-    const text = await answer.text();
-    if (answer.ok) return text ? JSON.parse(text) : null;
-    const isEarly = text.includes("account_not_open") || answer.status === 503;
-    if (!isEarly || tries > 300) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    const [status, text] = await fetch(url + path, init).then(
+      async (answer) => [answer.status, await answer.text()],
+      (error) => [503, `the API is away: ${error.cause ?? error}`],
+    );
+    if (status < 300) return text ? JSON.parse(text) : null;
+    const isEarly = text.includes("account_not_open") || status === 503;
+    if (!isEarly || tries > 600) throw new Error(`${method} ${path}: ${status} ${text}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

@@ -7,8 +7,11 @@ use uuid::Uuid;
 
 use super::super::ledger::fund;
 
+/// Accounts that transfers go between.
+pub(in crate::suites) const USUAL: usize = 10_000;
+
 /// Funded ledger accounts, each the open wallet of a user.
-pub(super) async fn open(pool: &PgPool, number: usize) -> Result<Vec<AccountId>> {
+pub(in crate::suites) async fn open(pool: &PgPool, number: usize) -> Result<Vec<AccountId>> {
     let accounts = fund(pool, number).await?;
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
     let owners: Vec<Uuid> = accounts.iter().map(|_| Uuid::now_v7()).collect();

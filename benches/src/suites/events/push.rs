@@ -16,7 +16,7 @@ use crate::percentile::Durations;
 use crate::report::Report;
 use crate::roles::Roles;
 use crate::server::Server;
-use crate::suites::api::{admin_key, open};
+use crate::suites::api::{accounts, admin_key};
 use crate::zipf::Zipf;
 
 /// Transactions a second.
@@ -31,7 +31,7 @@ pub(super) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     let measured = Duration::from_secs(if quick { 8 } else { 30 });
     let server = Server::start().await?;
     let pool = server.pool(4).await?;
-    let (key, accounts) = (admin_key(&pool).await?, open(&pool).await?);
+    let (key, accounts) = (admin_key(&pool).await?, accounts::open(&pool, accounts::USUAL).await?);
     server.settle().await?;
     let roles = Roles::start(&server).await?;
     let warm_up = Duration::from_secs(3);
