@@ -75,7 +75,9 @@ pub async fn publish(conn: &mut PgConnection, book: Book, events: &[Event]) -> s
 
 /// Whether the catalogue has the event's kind and, in any order, just the members of its payload.
 fn is_listed(event: &Event) -> bool {
-    let Some(kind) = catalogue::find(event.kind) else { return cfg!(debug_assertions) && event.kind.starts_with("test.") };
+    let Some(kind) = catalogue::find(event.kind) else {
+        return cfg!(debug_assertions) && event.kind.starts_with("test.");
+    };
     let payload: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&event.payload).unwrap_or_default();
     let mut listed: Vec<&str> = kind.payload.split(", ").collect();
     listed.sort_unstable();

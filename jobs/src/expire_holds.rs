@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use domain::accounts::Owners;
 use domain::events::{self, Event};
 use domain::transactions::{self, told};
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use ledger::holds::Expired;
 use ledger::posting::Posting;
 use ledger::{Act, Book, holds};

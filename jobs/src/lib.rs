@@ -92,13 +92,11 @@ pub fn registry(state: State) -> Registry {
         .job::<publish_checkpoint::PublishCheckpoint>()
         .job::<expire_holds::ExpireHolds>()
         .schedule(expire_holds::sweep())
-<<<<<<< HEAD
         .job::<deliver_webhook::DeliverWebhook>()
         .limit(webhooks::limit())
         .job::<replay_webhooks::ReplayWebhooks>()
         .job::<sweep_webhooks::SweepWebhooks>()
         .schedule(sweep_webhooks::schedule())
-=======
         .job::<keep_events::KeepEvents>()
         .schedule(keep_events::schedule())
         .state(Arc::new(state));

@@ -13,7 +13,8 @@ pub struct Kind {
     pub when: &'static str,
 }
 
-const TRANSACTION: &str = "v, transaction_id, type, status, from, to, amount, legs, reverses, resolves, seq, recorded_at, reason";
+const TRANSACTION: &str =
+    "v, transaction_id, type, status, from, to, amount, legs, reverses, resolves, seq, recorded_at, reason";
 const FOLLOWED: &str = "v, transaction_id, by, is_part, seq, recorded_at";
 const OF_TRANSACTION: &str = "`transactions:<id>`, `user:<id>` of each owner of its accounts";
 const OF_USER: &str = "`user:<id>`";
@@ -51,12 +52,33 @@ pub const KINDS: &[Kind] = &[
         "v, product_id, owner_id",
         "when somebody changes it, or a rule the category of this one alone",
     ),
-    kind("job.progressed", "`jobs:<id>`", "v, job_id, kind, state, progress", "when a job that was asked for tells how far it is"),
-    kind("job.ended", "`jobs:<id>`", "v, job_id, kind, state, progress", "when it has succeeded or was cancelled, discarded or given up (`dead`)"),
+    kind(
+        "job.progressed",
+        "`jobs:<id>`",
+        "v, job_id, kind, state, progress",
+        "when a job that was asked for tells how far it is",
+    ),
+    kind(
+        "job.ended",
+        "`jobs:<id>`",
+        "v, job_id, kind, state, progress",
+        "when it has succeeded or was cancelled, discarded or given up (`dead`)",
+    ),
     kind("ledger.checkpoint", OF_LEDGER, "v, size", "when a checkpoint is signed"),
     kind("ledger.reconciled", OF_LEDGER, "v, run_id, state, open, digest", "at the end of a reconciliation"),
     kind("ledger.break", OF_LEDGER, "v, break_id, run_id, class, sub_class, subject", "for each new break"),
-    kind("password_reset.requested", "`mail`", "v, user_id, token, expires_at", "for a mailer that reads the log; followed by nobody else"),
+    kind(
+        "webhook.disabled",
+        OF_USER,
+        "v, webhook_id, reason",
+        "when a webhook is disabled because it is `gone` or `failing`",
+    ),
+    kind(
+        "password_reset.requested",
+        "`mail`",
+        "v, user_id, token, expires_at",
+        "for a mailer that reads the log; followed by nobody else",
+    ),
 ];
 
 /// The kind of that name.

@@ -63,7 +63,11 @@ struct Followed {
 }
 
 /// Its own topic, and those of the users whose accounts take part.
-fn topics(id: Uuid, accounts: impl Iterator<Item = AccountId>, owner: impl Fn(AccountId) -> Option<UserId>) -> Vec<String> {
+fn topics(
+    id: Uuid,
+    accounts: impl Iterator<Item = AccountId>,
+    owner: impl Fn(AccountId) -> Option<UserId>,
+) -> Vec<String> {
     let owners: BTreeSet<Uuid> = accounts.filter_map(owner).map(|owner| owner.0).collect();
     std::iter::once(topic::transaction(id)).chain(owners.into_iter().map(topic::user)).collect()
 }
@@ -100,7 +104,11 @@ pub fn accounts_of(wanted: &ToRecord) -> impl Iterator<Item = AccountId> {
 pub fn decided(wanted: &ToRecord, verdict: &Verdict, owners: &OwnerOf) -> Vec<Event> {
     let id = wanted.posting.id.0;
     let act = wanted.posting.act;
-    let recorded = if matches!(act, Act::Hold { .. }) { ("transaction.held", "held") } else { ("transaction.recorded", "recorded") };
+    let recorded = if matches!(act, Act::Hold { .. }) {
+        ("transaction.held", "held")
+    } else {
+        ("transaction.recorded", "recorded")
+    };
     let ((kind, status), seq, recorded_at, reason) = match verdict {
         Verdict::Recorded { seq, recorded_at } => (recorded, Some(*seq), Some(*recorded_at), None),
         Verdict::Rejected { reason } => (("transaction.rejected", "rejected"), None, None, Some(reason.clone())),
@@ -125,8 +133,7 @@ pub fn decided(wanted: &ToRecord, verdict: &Verdict, owners: &OwnerOf) -> Vec<Ev
     let mut events = vec![Event::new(kind, to(id), &facts)];
     if let (Some((kind, other)), Verdict::Recorded { seq, recorded_at }) = (followed(act), verdict) {
         let is_part = act.reverses_part().is_some();
-        let facts =
-            Followed { v: 1, transaction_id: other.0, by: id, is_part, seq: *seq, recorded_at: *recorded_at };
+        let facts = Followed { v: 1, transaction_id: other.0, by: id, is_part, seq: *seq, recorded_at: *recorded_at };
         events.push(Event::new(kind, to(other.0), &facts));
     }
     events
