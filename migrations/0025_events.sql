@@ -10,6 +10,7 @@ create table app.event_batch (
     topics text[] not null,
     payloads text[] not null,
     filter bytea not null,
+    committed_at timestamptz,
     -- By the transaction first: followers look for what was written by transactions that they have not seen.
     primary key (shard, xid, at),
     check (cardinality(kinds) = cardinality(topics) and cardinality(kinds) = cardinality(payloads))
@@ -22,13 +23,26 @@ alter table app.event_batch
 comment on table app.event_batch is 'What happened: the events that one statement published, in the same commit as what they tell. A partition holds a day.';
 comment on column app.event_batch.shard is 'Where the row lives; that of its book.';
 comment on column app.event_batch.xid is 'The transaction that wrote it.';
-comment on column app.event_batch.at is 'When it was written, by the clock: the order of events that became visible together.';
+comment on column app.event_batch.at is 'When it was written, by the clock.';
 comment on column app.event_batch.book_id is 'The book that it happened in.';
 comment on column app.event_batch.kinds is 'What happened, such as transaction.recorded; one for each event.';
 comment on column app.event_batch.topics is 'Whom it is for, such as user:<id>; one text for each event, its topics with a space between two.';
 comment on column app.event_batch.payloads is 'The facts, as JSON text; one for each event.';
 comment on column app.event_batch.filter is 'A Bloom filter of all its topics, so that a replay reads only what may concern it; empty: anything may.';
 
+comment on column app.event_batch.committed_at is 'When its commit began, by the clock: the order of what became visible between two looks.';
+
+create function app.stamp_event_batch() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off as $$
+begin
+    update app.event_batch
+       set committed_at = clock_timestamp()
+     where shard = new.shard and xid = new.xid and at = new.at;
+    return null;
+end
+$$;
+comment on function app.stamp_event_batch() is
+    'Runs as the last thing before the commit: whoever could tell that this commit was over, by its data, its locks or its answer, is stamped later.';
 create table app.event_number (
     shard smallint not null default 0,
     seq bigint not null,
@@ -147,6 +161,7 @@ declare
     last_seq bigint;
     last_seen pg_snapshot;
     is_locked boolean := false;
+    is_elsewhere boolean;
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'events are numbered in a transaction that is read committed';
@@ -167,8 +182,9 @@ begin
             end if;
         end if;
         exit when is_locked;
+        is_elsewhere := pg_snapshot_xmax(last_seen) > pg_snapshot_xmax(pg_current_snapshot());
         -- What a snapshot does not see began after it, or was still under way.
-        if not exists (
+        if is_elsewhere is not true and not exists (
             select from app.event_batch
              where shard = of_shard and xid >= coalesce(pg_snapshot_xmax(last_seen), '0')
         ) and not exists (
@@ -189,25 +205,27 @@ begin
          using app.event_number as number
          where number.shard = of_shard and batch.shard = of_shard and batch.xid = number.xid and batch.at = number.at;
         delete from app.event_number where shard = of_shard;
+        -- Below every transaction that is to come.
+        update app.event_batch set xid = '3' where shard = of_shard and xid >= pg_snapshot_xmax(pg_current_snapshot());
         update app.event_log set seq = last_seq, seen = null where shard = of_shard;
         last_seen := null;
     end if;
     with fresh as (
-        select batch.xid, batch.at, batch.book_id
+        select batch.xid, batch.at, batch.book_id, batch.committed_at
           from app.event_batch as batch
          where batch.shard = of_shard and batch.xid >= coalesce(pg_snapshot_xmax(last_seen), '0')
          union all
-        select batch.xid, batch.at, batch.book_id
+        select batch.xid, batch.at, batch.book_id, batch.committed_at
           from pg_snapshot_xip(last_seen) as open (xid)
          cross join lateral (
-                   select one.xid, one.at, one.book_id
+                   select one.xid, one.at, one.book_id, one.committed_at
                      from app.event_batch as one
                     where one.shard = of_shard and one.xid = open.xid
                    offset 0
                ) as batch
     ),
     placed as (
-        select fresh.*, row_number() over (order by at, xid) as place, count(*) over () as places from fresh
+        select fresh.*, row_number() over (order by committed_at, at, xid) as place, count(*) over () as places from fresh
     ),
     numbered as (
         insert into app.event_number (shard, seq, xid, at, book_id, seen)
@@ -223,13 +241,16 @@ comment on function app.number_events(smallint) is
     'Gives the committed batches that have no number the next ones, and answers the last number. To be called by itself, not within a longer transaction: others wait for it.';
 
 -- What was published before, as batches without a filter.
-insert into app.event_batch (shard, xid, at, book_id, kinds, topics, payloads, filter)
+insert into app.event_batch (shard, xid, at, book_id, kinds, topics, payloads, filter, committed_at)
 select shard, xid, created_at, book_id, array_agg(kind order by id), array_agg(topic order by id),
-       array_agg(payload::text order by id), ''
+       array_agg(payload::text order by id), '', created_at
   from app.event
  where created_at > now() - interval '7 days'
  group by shard, xid, created_at, book_id;
 drop table app.event;
+create constraint trigger stamped after insert on app.event_batch deferrable initially deferred
+    for each row execute function app.stamp_event_batch();
+
 
 create view app.event as
 select batch.shard, batch.book_id, batch.xid, batch.at, event.n, topic.topic, event.kind, event.payload::jsonb as payload

@@ -22,6 +22,7 @@ pub(crate) fn endpoint_of(state: State) -> impl Endpoint<Output = Response> {
     }
     crate::edge::describe_metrics();
     crate::auth::describe_metrics();
+    crate::realtime::describe_metrics();
     let service = documents::service(operations);
     let document = documents::render(&service);
     let route = Route::new().nest_no_strip("/api", service.into_endpoint());

@@ -44,8 +44,7 @@ impl Event {
     }
 }
 
-/// Appends events to the book's log, in the caller's transaction: one row, whatever their number. Call it late in the transaction, after
-/// its locks are taken: what became visible at once is ordered by when it was published.
+/// Appends events to the book's log, in the caller's transaction: one row, whatever their number.
 ///
 /// # Errors
 /// When the database fails.

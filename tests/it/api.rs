@@ -3,6 +3,7 @@
 mod accounts;
 mod document;
 mod erasure;
+mod events;
 mod flow;
 mod harness;
 mod imports;

@@ -158,5 +158,5 @@ async fn the_readme_shows_a_whole_job_that_works() {
     let user_id = Uuid::now_v7();
     let ran = run_inline(&pool, &Registry::new().job::<Welcome>(), NewJob::of(&Welcome { user_id }).unwrap()).await;
     assert_eq!(ran.outcome, DONE);
-    assert_eq!(topics(&pool, "user.welcomed").await, [format!("user:{user_id}")]);
+    assert_eq!(topics(&pool, "test.welcomed").await, [format!("user:{user_id}")]);
 }

@@ -6,6 +6,7 @@ mod api;
 mod api_flags;
 mod chaos;
 mod domain;
+mod events;
 mod history;
 mod import;
 mod import_client;

@@ -14,5 +14,6 @@ pub mod retail;
 pub mod scripted;
 pub mod server;
 pub mod service;
+pub mod sse;
 pub mod state;
 pub mod wait;

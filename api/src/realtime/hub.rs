@@ -13,8 +13,8 @@ use ledger::Book;
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::follow;
 use super::subscription::{Delivery, Slot, Subscription};
+use super::{follow, metrics};
 
 /// Events that wait for one subscriber at most.
 const QUEUE_MAX: usize = 1_024;
@@ -56,6 +56,8 @@ struct Inner {
     position: Option<Position>,
     /// How many events were handed out.
     turn: u64,
+    /// How many subscriptions there are.
+    subscriptions: usize,
 }
 
 /// The hub of this process.
@@ -130,11 +132,6 @@ impl Hub {
         self.hint.notify_one();
     }
 
-    /// How many subscriptions there are.
-    pub(crate) fn subscriptions(&self) -> usize {
-        self.lock().books.values().flat_map(HashMap::values).map(HashMap::len).sum()
-    }
-
     async fn enter(self: &Arc<Hub>, wanted: Wanted) -> Result<(Subscription, Position), Refused> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
@@ -145,6 +142,8 @@ impl Hub {
             for topic in keys(&wanted) {
                 topics.entry(topic).or_default().insert(id, Arc::clone(&slot));
             }
+            inner.subscriptions += 1;
+            metrics::subscriptions(inner.subscriptions);
         }
         // From here on, it is taken out again when it is dropped.
         let subscription = Subscription::new(Arc::clone(self), wanted, slot, receiver);
@@ -171,6 +170,8 @@ impl Hub {
     /// Takes a subscriber out.
     pub(super) fn leave(&self, id: u64, wanted: &Wanted) {
         let mut inner = self.lock();
+        inner.subscriptions -= 1;
+        metrics::subscriptions(inner.subscriptions);
         let Some(topics) = inner.books.get_mut(&wanted.book.id) else { return };
         for topic in keys(wanted) {
             if let Some(slots) = topics.get_mut(&topic) {
@@ -211,9 +212,10 @@ impl Hub {
 
     /// Hands out events, which end at `through`.
     pub(super) fn hand_out(&self, events: Vec<LoggedEvent>, through: Position) {
+        metrics::handed_out(events.len(), events.first().map(|event| event.at));
         let mut inner = self.lock();
         for event in events.into_iter().filter(|event| !is_secret(event)) {
-            inner.hand_out(Arc::new(event));
+            inner.hand_out(&Delivery::new(event));
         }
         inner.position = Some(through);
         drop(inner);
@@ -229,13 +231,12 @@ impl Hub {
 
 impl Inner {
     /// Offers one event to everybody who wants it, once each.
-    fn hand_out(&mut self, event: Arc<LoggedEvent>) {
+    fn hand_out(&mut self, delivery: &Arc<Delivery>) {
         self.turn += 1;
-        let Some(topics) = self.books.get(&event.book.id) else { return };
-        for topic in event.topics.iter().map(String::as_str).chain([EVERYTHING]) {
+        let Some(topics) = self.books.get(&delivery.event.book.id) else { return };
+        for topic in delivery.event.topics.iter().map(String::as_str).chain([EVERYTHING]) {
             let Some(slots) = topics.get(topic) else { continue };
-            let delivery = Arc::new(Delivery::new(Arc::clone(&event), topic));
-            slots.values().for_each(|slot| slot.offer(self.turn, &delivery));
+            slots.values().for_each(|slot| slot.offer(self.turn, delivery));
         }
     }
 }

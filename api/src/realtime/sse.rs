@@ -1,10 +1,10 @@
 //! Events as a stream of server-sent events (WHATWG HTML §9.2): bytes for as long as both sides stay.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::token::Token;
 use domain::events::Position;
+use domain::events::log::LoggedEvent;
 use futures::stream::{self, BoxStream, StreamExt};
 use hyper::body::Bytes;
 use poem::http::{HeaderName, HeaderValue, header};
@@ -14,7 +14,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use tokio::time::Instant;
 
 use super::seats::Seat;
-use super::subscription::{Delivery, Ended, Subscription};
+use super::subscription::{Ended, Subscription};
 use crate::state::State;
 
 /// The time between two signs of life, of which each asks again whether the caller may still listen.
@@ -53,13 +53,13 @@ impl Stream {
         let head = Bytes::from(format!("retry: {RETRY_MS}\n{id}\n"));
         let rest = stream::unfold(self, |mut stream| async move {
             let piece = stream.next().await?;
-            Some((Bytes::from(piece), stream))
+            Some((piece, stream))
         });
         stream::once(async move { head }).chain(rest).boxed()
     }
 
     /// What comes next; none: the stream ends, and the client comes back with the last id that it has.
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Bytes> {
         if self.is_over() {
             return None;
         }
@@ -70,7 +70,7 @@ impl Stream {
             delivery = self.subscription.next() => match delivery {
                 Ok(delivery) => {
                     self.has_sent = true;
-                    Some(text(&delivery))
+                    Some(delivery.text(text))
                 }
                 Err(Ended::Lagged) => {
                     tracing::debug!(user = %self.seat.user(), "a stream of events was not read fast enough");
@@ -92,14 +92,14 @@ impl Stream {
         is_due && self.subscription.caught_up().is_some()
     }
 
-    async fn sign_of_life(&self) -> Option<String> {
+    async fn sign_of_life(&self) -> Option<Bytes> {
         let caller = self.state.tokens.principal(&self.state.pool, self.token.clone()).await;
         // While the database cannot be asked, the stream stays: it carries nothing then either.
         if matches!(caller, Ok(None)) {
             return None;
         }
         let id = self.subscription.caught_up().map(id_line).unwrap_or_default();
-        Some(format!(":\n{id}\n"))
+        Some(format!(":\n{id}\n").into())
     }
 }
 
@@ -109,9 +109,8 @@ fn id_line(position: Position) -> String {
 }
 
 /// One event. A payload is JSON on one line, so it is one line of data.
-fn text(delivery: &Arc<Delivery>) -> String {
-    let event = &delivery.event;
-    format!("id: {}\nevent: {}\ndata: {}\n\n", event.position, event.kind, event.payload)
+fn text(event: &LoggedEvent) -> Bytes {
+    format!("id: {}\nevent: {}\ndata: {}\n\n", event.position, event.kind, event.payload).into()
 }
 
 /// The answer.

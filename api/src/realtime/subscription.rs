@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::events::Position;
 use domain::events::log::{self, LoggedEvent, Most, Which};
+use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
 use super::hub::{Hub, Wanted, is_secret};
@@ -13,23 +14,21 @@ use super::hub::{Hub, Wanted, is_secret};
 /// How much a replay reads at once.
 const REPLAY: Most = Most { commits: 2_000, events: 500 };
 
-/// An event on its way to those who want it by one of its topics.
+/// An event on its way to everybody who wants it.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    pub(crate) event: Arc<LoggedEvent>,
-    /// The topic that it comes by; empty for who wants everything.
-    pub(crate) topic: String,
-    frame: OnceLock<Arc<str>>,
+    pub(crate) event: LoggedEvent,
+    text: OnceLock<Bytes>,
 }
 
 impl Delivery {
-    pub(super) fn new(event: Arc<LoggedEvent>, topic: &str) -> Delivery {
-        Delivery { event, topic: topic.to_owned(), frame: OnceLock::new() }
+    pub(super) fn new(event: LoggedEvent) -> Arc<Delivery> {
+        Arc::new(Delivery { event, text: OnceLock::new() })
     }
 
-    /// The text that is sent to all who get it by this topic, made once by whoever sends first.
-    pub(crate) fn frame(&self, make: impl FnOnce(&Delivery) -> String) -> Arc<str> {
-        Arc::clone(self.frame.get_or_init(|| make(self).into()))
+    /// What is sent to all streams of server-sent events, made once by whichever sends first.
+    pub(super) fn text(&self, make: impl FnOnce(&LoggedEvent) -> Bytes) -> Bytes {
+        self.text.get_or_init(|| make(&self.event)).clone()
     }
 }
 
@@ -68,6 +67,7 @@ impl Slot {
         }
         if self.sender.try_send(Arc::clone(delivery)).is_err() {
             self.has_lagged.store(true, Ordering::Relaxed);
+            super::metrics::cut_off();
         }
     }
 }
@@ -157,17 +157,10 @@ impl Subscription {
         let page = log::read(&mut conn, self.hub.shard, replay.after, which, REPLAY).await?;
         let kinds = self.wanted.kinds.as_deref();
         let wanted = page.events.into_iter().filter(|event| !is_secret(event) && is_wanted(kinds, event));
-        replay.read = wanted.map(|event| Arc::new(delivery(event, topics))).collect();
+        replay.read = wanted.map(Delivery::new).collect();
         replay.after = page.through.unwrap_or(replay.until);
         Ok(None)
     }
-}
-
-/// As the hub would have handed it out.
-fn delivery(event: LoggedEvent, topics: Option<&[String]>) -> Delivery {
-    let by = |topic: &&String| topics.is_some_and(|topics| topics.contains(topic));
-    let topic = event.topics.iter().find(by).cloned().unwrap_or_default();
-    Delivery::new(Arc::new(event), &topic)
 }
 
 impl Drop for Subscription {

@@ -98,7 +98,7 @@ pub(super) async fn admin_key(pool: &PgPool) -> Result<String> {
 }
 
 /// Funded ledger accounts, each the open wallet of a user.
-async fn open_accounts(pool: &PgPool) -> Result<Vec<AccountId>> {
+pub(super) async fn open_accounts(pool: &PgPool) -> Result<Vec<AccountId>> {
     let accounts = fund(pool, ACCOUNTS).await?;
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
     let owners: Vec<Uuid> = accounts.iter().map(|_| Uuid::now_v7()).collect();

@@ -1,4 +1,6 @@
-//! The event log: rows appended.
+//! The event log: rows appended, and how long after its commit an event is pushed.
+
+mod push;
 
 use std::time::Instant;
 
@@ -14,8 +16,13 @@ use crate::server::Server;
 /// Events in a commit, as a full batch of recorded transactions publishes.
 const BATCH: usize = 1_000;
 
-/// Adds `events.append_1000`.
+/// Adds `events.append_1000`, and `events.push_p50_ms` with `events.push_p99_ms`.
 pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
+    append(quick, report).await?;
+    push::run(quick, report).await
+}
+
+async fn append(quick: bool, report: &mut Report) -> Result<()> {
     let batches = if quick { 30 } else { 200 };
     let server = Server::start().await?;
     let pool = server.pool(1).await?;
@@ -38,6 +45,11 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
 /// Of the size that a recorded transaction publishes.
 fn event() -> Event {
     let [id, from, to] = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
-    let payload = json!({"transaction_id": id, "from": from, "to": to, "amount_minor": 1, "currency": "GBP", "seq": 1});
-    Event::new("transaction.recorded", [format!("transactions:{id}")], &payload)
+    let amount = json!({"amount": "12.50", "currency": "GBP"});
+    let payload = json!({
+        "v": 1, "transaction_id": id, "type": "transfer", "status": "recorded", "from": from, "to": to, "amount": amount, "legs": [],
+        "reverses": null, "resolves": null, "seq": 1, "recorded_at": "2026-01-01T00:00:00.000000Z", "reason": null,
+    });
+    let topics = [format!("transactions:{id}"), format!("user:{from}"), format!("user:{to}")];
+    Event::new("transaction.recorded", topics, &payload)
 }

@@ -3,7 +3,7 @@
 mod elixir;
 mod fire;
 mod holds;
-mod kit;
+pub(in crate::api) mod kit;
 mod legs;
 mod lists;
 mod plans;

@@ -80,6 +80,15 @@ def map_body(ctx, body):
     return sensible(body, None)
 
 
+@schemathesis.hook
+def before_call(ctx, case, **kwargs):
+    # A stream of events that is asked for without an end has none.
+    if case.operation.definition.raw.get("operationId") == "followEvents":
+        query = case.query or {}
+        if str(query.get("wait", 0)) in {str(seconds) for seconds in range(31)}:
+            case.query = {**query, "wait": 0}
+
+
 def sensible(value, name):
     if isinstance(value, dict):
         return {member: sensible(inner, member) for member, inner in value.items()}

@@ -59,7 +59,7 @@ impl FollowEvents {
     async fn call(
         &self,
         request: &Request,
-        #[oai(scope = "needs::TRANSACTIONS_READ")] caller: Caller,
+        #[oai(scope = "needs::USERS_READ", scope = "needs::PRODUCTS_READ", scope = "needs::TRANSACTIONS_READ")] caller: Caller,
         /// Only these topics: `user:<id>`, `transactions:<id>`, `jobs:<id>` and, for staff, `ledger`.
         topic: Query<Option<Names>>,
         /// Only these kinds, such as `transaction.recorded`.

@@ -94,7 +94,7 @@ async fn the_flow_from_the_request_to_the_event() {
          from app.event as event
          join ledger.transaction as leaf on leaf.id = $1::uuid
          join app.transaction as verdict on verdict.id = $1::uuid
-         where event.topic = 'transaction:' || $1 and event.kind = 'transaction.recorded'",
+         where event.topic = 'transactions:' || $1 and event.kind = 'transaction.recorded'",
     )
     .bind(&id)
     .fetch_one(&stage.api.pool)
