@@ -4,6 +4,7 @@ mod common;
 mod follow;
 mod sample;
 mod upgrade;
+mod webhooks;
 
 use std::io::Write;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use domain::webhooks::deliveries::{self, Delivery};
 use domain::webhooks::{endpoints, replay};
 use domain::{Error, Principal};
+use queue::inspect::{self, JobState};
 use queue::{Job, NewJob, Notifier};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -46,7 +47,8 @@ pub async fn again(
     let submitted = submitted::once(pool, principal, repeatable, async |conn: &mut PgConnection| {
         let before = deliveries::find(conn, principal, delivery).await?;
         let endpoint = endpoints::find_locked(conn, principal, before.endpoint_id).await?;
-        replay::one(conn, principal, (&before, &endpoint), Uuid::now_v7()).await?;
+        let is_lost = is_lost(conn, principal, &before).await?;
+        replay::one(conn, principal, (&before, &endpoint), Uuid::now_v7(), is_lost).await?;
         let delivery = deliveries::find(conn, principal, delivery).await?;
         enqueue(conn, principal, &delivery).await?;
         Ok(delivery)
@@ -54,6 +56,14 @@ pub async fn again(
     let submitted = submitted.await?;
     notifier.wake(DeliverWebhook::QUEUE);
     Ok(submitted)
+}
+
+/// Whether the delivery's job has ended without it, as when an operator cancelled it.
+async fn is_lost(conn: &mut PgConnection, principal: &Principal, delivery: &Delivery) -> sqlx::Result<bool> {
+    let job = inspect::find(conn, principal.book.shard, delivery.job_id).await?;
+    let is_live =
+        |state| matches!(state, JobState::Scheduled | JobState::Ready | JobState::Waiting | JobState::Running);
+    Ok(!job.is_some_and(|job| is_live(job.state)))
 }
 
 async fn enqueue(conn: &mut PgConnection, principal: &Principal, delivery: &Delivery) -> Result<(), Error> {

@@ -17,4 +17,5 @@ mod reconciliation;
 mod recorded;
 mod transactions;
 mod transport;
+mod webhooks;
 mod wrong_input;

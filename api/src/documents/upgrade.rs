@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{common, follow, sample};
+use super::{common, follow, sample, webhooks};
 
 /// The document as 3.1, pretty-printed.
 pub(super) fn to_3_1(document: &str) -> String {
@@ -24,6 +24,7 @@ pub(super) fn to_3_1(document: &str) -> String {
     follow::add(&mut document);
     walk(&mut document);
     sample::add(&mut document["components"]["schemas"]);
+    webhooks::add(&mut document);
     serde_json::to_string_pretty(&document).expect("a JSON value can be written")
 }
 

@@ -68,6 +68,12 @@ pub const KINDS: &[Kind] = &[
     kind("ledger.reconciled", OF_LEDGER, "v, run_id, state, open, digest", "at the end of a reconciliation"),
     kind("ledger.break", OF_LEDGER, "v, break_id, run_id, class, sub_class, subject", "for each new break"),
     kind(
+        "webhook.disabled",
+        OF_USER,
+        "v, webhook_id, reason",
+        "when a webhook is disabled because it is `gone` or `failing`",
+    ),
+    kind(
         "password_reset.requested",
         "`mail`",
         "v, user_id, token, expires_at",

@@ -189,7 +189,7 @@ pub async fn disable(conn: &mut PgConnection, outgoing: &Outgoing, reason: &'sta
     .await?;
     let is_disabled = disabled.rows_affected() == 1;
     if is_disabled {
-        let payload = json!({ "webhook_id": outgoing.endpoint_id, "reason": reason });
+        let payload = json!({ "v": 1, "webhook_id": outgoing.endpoint_id, "reason": reason });
         let event = Event::new("webhook.disabled", [topic::user(outgoing.owner.0)], &payload);
         events::publish(conn, outgoing.book, &[event]).await?;
     }

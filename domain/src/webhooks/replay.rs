@@ -9,7 +9,7 @@ use super::deliveries::Delivery;
 use crate::error::Error;
 use crate::principal::Principal;
 
-/// Makes a delivery that has ended pending again, in the caller's transaction, for the job of this id.
+/// Makes a delivery that has ended, or whose job `is_lost`, pending again, in the caller's transaction, for the job of this id.
 ///
 /// # Errors
 /// [`Error::Conflict`] `delivery_pending` when it has not ended, or `webhook_disabled`; when the database fails.
@@ -18,6 +18,7 @@ pub async fn one(
     principal: &Principal,
     (delivery, endpoint): (&Delivery, &Endpoint),
     job: Uuid,
+    is_lost: bool,
 ) -> Result<(), Error> {
     if endpoint.disabled_reason.is_some() {
         let detail = "the webhook is disabled: enable it first".to_owned();
@@ -29,10 +30,15 @@ pub async fn one(
              job_id = $3,
              next_attempt_at = null,
              ended_at = null
-         where shard = $1 and id = $2 and status <> 'pending'",
+         where shard = $1
+           and id = $2
+           -- Nobody else has made it again meanwhile.
+           and (status <> 'pending' or ($4 and job_id = $5))",
         principal.book.shard,
         delivery.id,
         job,
+        is_lost,
+        delivery.job_id,
     )
     .persistent(false)
     .execute(conn)

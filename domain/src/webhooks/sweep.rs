@@ -22,7 +22,7 @@ pub async fn forget_old(conn: &mut PgConnection, shard: i16, limit: i64) -> sqlx
         "with old as materialized (
              select id
              from app.webhook_delivery
-             where shard = $1 and id < $2 and status <> 'pending'
+             where shard = $1 and id < $2
              order by id
              limit $3
          ), attempts as (

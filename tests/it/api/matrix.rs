@@ -40,11 +40,13 @@ const ROWS: &[Row] = &[
     ("createTransaction", TRANSFER, [202, 422, 202, 202]),
     ("createTransactionBatch", BATCH, [202, 202, 202, 202]),
     ("createUser", NEW_USER, [403, 403, 403, 201]),
+    ("createWebhook", "", [201, 201, 201, 201]),
     ("deleteCategory", "", [403, 403, 409, 409]),
     ("deleteCategoryRule", "", [403, 403, 204, 204]),
     ("deleteJob", "", [403, 403, 204, 204]),
     ("deleteSchedule", "", [403, 403, 404, 404]),
     ("deleteUser", "", [403, 403, 403, 409]),
+    ("deleteWebhook", "", [204, 404, 204, 204]),
     ("downloadImportErrors", "", [404, 404, 404, 404]),
     ("endAllSessions", "", [204, 404, 404, 204]),
     ("endCurrentSession", "", [404, 404, 404, 404]),
@@ -78,6 +80,8 @@ const ROWS: &[Row] = &[
     ("getTransaction", "", [200, 404, 200, 200]),
     ("getUser", "", [200, 404, 200, 200]),
     ("getUserStatistics", "", [404, 404, 404, 404]),
+    ("getWebhook", "", [200, 404, 200, 200]),
+    ("getWebhookDelivery", "", [200, 404, 200, 200]),
     ("importStatement", "", [403, 403, 422, 422]),
     ("limitQueue", "", [403, 403, 404, 404]),
     ("listApiKeys", "", [200, 200, 200, 200]),
@@ -103,6 +107,8 @@ const ROWS: &[Row] = &[
     ("listUserTransactions", "", [200, 404, 200, 200]),
     ("listUserWallets", "", [200, 404, 200, 200]),
     ("listUsers", "", [200, 200, 200, 200]),
+    ("listWebhookDeliveries", "", [200, 404, 200, 200]),
+    ("listWebhooks", "", [200, 200, 200, 200]),
     ("listWorkers", "", [403, 403, 200, 200]),
     ("pauseJobKind", "", [403, 403, 404, 404]),
     ("pauseQueue", "", [403, 403, 404, 404]),
@@ -115,6 +121,8 @@ const ROWS: &[Row] = &[
     ("redriveDeadLetters", "", [403, 403, 200, 200]),
     ("refreshSession", "", [401, 401, 401, 401]),
     ("reindexProducts", "", [403, 403, 202, 202]),
+    ("replayWebhook", "", [202, 404, 202, 202]),
+    ("replayWebhookDelivery", "", [409, 404, 409, 409]),
     ("rescheduleJob", "", [403, 403, 200, 200]),
     ("resetLimit", "", [403, 403, 404, 404]),
     ("resumeJobKind", "", [403, 403, 404, 404]),
@@ -124,13 +132,16 @@ const ROWS: &[Row] = &[
     ("reverseTransaction", "", [404, 404, 422, 422]),
     ("revertSchedule", "", [403, 403, 404, 404]),
     ("revokeApiKey", "", [204, 404, 404, 204]),
+    ("rotateWebhookSecret", "", [200, 404, 404, 404]),
     ("runSchedule", "", [403, 403, 404, 404]),
     ("searchProducts", "?q=a", [200, 200, 200, 200]),
     ("setLimit", "", [403, 403, 200, 200]),
+    ("testWebhook", "", [202, 404, 202, 202]),
     ("updateCategory", r#"{"name": "renamed $user"}"#, [403, 403, 200, 200]),
     ("updateCategoryRule", "", [403, 403, 200, 200]),
     ("updateProduct", "", [200, 404, 200, 200]),
     ("updateUser", "", [200, 404, 403, 200]),
+    ("updateWebhook", "", [200, 404, 200, 200]),
     ("voidTransaction", "", [403, 404, 422, 422]),
 ];
 
@@ -202,6 +213,8 @@ struct Subject {
     session: Uuid,
     category: u64,
     rule: u64,
+    webhook: String,
+    delivery: String,
 }
 
 /// The id of what was created, where that is a number.
@@ -234,6 +247,8 @@ impl Subject {
         let rule = json!({ "rank": 1, "keyword": keyword, "category_id": category });
         let rule = number(api.admin.post("/api/v1/category-rules", &rule).await);
         let id = |answer: Answer| answer.json()["id"].as_str().expect(&answer.text).to_owned();
+        let webhook = id(caller.post("/api/v1/webhooks", &json!({ "url": "https://example.org/hooks" })).await);
+        let delivery = id(caller.post(&format!("/api/v1/webhooks/{webhook}/test"), &json!({})).await);
         Subject {
             person,
             peer_account: peer.wallet.0,
@@ -244,6 +259,8 @@ impl Subject {
             session,
             category,
             rule,
+            webhook,
+            delivery,
         }
     }
 
@@ -266,6 +283,8 @@ impl Subject {
                 (true, "categories") => self.category.to_string(),
                 (true, "category-rules") => self.rule.to_string(),
                 (true, "api-keys") => self.key.clone(),
+                (true, "webhooks") => self.webhook.clone(),
+                (true, "webhook-deliveries") => self.delivery.clone(),
                 (true, "sessions") => self.session.to_string(),
                 (true, "tile") => "0/000".to_owned(),
                 (true, "entries") => "000".to_owned(),

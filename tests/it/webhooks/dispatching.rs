@@ -46,7 +46,7 @@ async fn each_event_becomes_one_delivery_whoever_looks_and_whatever_is_cut() {
     let endpoint = kit.endpoint(&user, &receiver, &[]).await.0;
     let mut made = 0;
     for round in 0..5 {
-        join_all((0..20).map(|_| kit.happen("wallet.opened", &[user.user_id]))).await;
+        join_all((0..20).map(async |_| kit.happen("wallet.opened", &[user.user_id]).await)).await;
         made += join_all((0..4).map(|_| kit.dispatch())).await.into_iter().sum::<usize>();
         if round % 2 == 0 {
             // Somebody restores an older cursor, as a failover to a late replica would: the ids tell what is there.

@@ -24,7 +24,7 @@ async fn an_endpoint_that_says_it_is_gone_is_disabled_and_its_owner_told() {
     assert_eq!(kit.now(&user, &endpoint).await.disabled_reason.as_deref(), Some("gone"));
     kit.deliver().await;
     let told: serde_json::Value = serde_json::from_str(&other.next().await.body).unwrap();
-    assert_eq!(told["data"], json!({ "webhook_id": endpoint.id, "reason": "gone" }));
+    assert_eq!(told["data"], json!({ "v": 1, "webhook_id": endpoint.id, "reason": "gone" }));
     receiver.next().await;
     kit.happen("wallet.opened", &[user.user_id]).await;
     assert_eq!((kit.dispatch().await, receiver.unseen().len()), (0, 0));

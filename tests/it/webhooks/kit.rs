@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::events::{self, Event, topic};
+use domain::events::{self, Event, catalogue, topic};
 use domain::webhooks::deliveries::{self, Delivery, Filter};
 use domain::webhooks::endpoints::{self, NewEndpoint};
 use domain::webhooks::reach::Reach;
@@ -16,7 +16,7 @@ use ledger::keys::SigningKey;
 use ledger::{Book, Currency};
 use queue::testing::{Ran, drain};
 use queue::{Notifier, Registry};
-use serde_json::json;
+use serde_json::Value;
 use sqlx::PgPool;
 use tests::database::Database;
 use tests::people;
@@ -33,6 +33,13 @@ pub(super) fn registry() -> Registry {
     let client = Client::new(loopback(), Vec::new()).timeout(Duration::from_secs(2));
     let key = SigningKey::generate("test.example/main").unwrap();
     jobs::registry(State::of_key(key).with_webhooks(client))
+}
+
+/// The facts of an event of this kind: all that it has, and nothing in them.
+pub(super) fn facts(kind: &str) -> Value {
+    let members = catalogue::find(kind).unwrap().payload.split(", ");
+    let facts: Value = members.map(|member| (member.to_owned(), Value::Null)).collect();
+    facts
 }
 
 /// A database with an administrator.
@@ -93,7 +100,7 @@ impl Kit {
     }
 
     pub(super) async fn happen_on(&self, kind: &'static str, topics: Vec<String>) {
-        let event = Event::new(kind, topics, &json!({ "what": kind }));
+        let event = Event::new(kind, topics, &facts(kind));
         events::publish(&mut self.pool.acquire().await.unwrap(), Book::MAIN, &[event]).await.unwrap();
     }
 

@@ -75,18 +75,18 @@ async fn a_worker_that_is_killed_in_the_middle_of_a_delivery_makes_it_again() {
 async fn a_slow_endpoint_holds_up_itself_and_nobody_else() {
     let kit = Kit::start().await;
     let (user, mut slow, mut quick) = (kit.user().await, Receiver::start().await, Receiver::start().await);
-    kit.endpoint(&user, &slow, &["slow.*"]).await;
-    kit.endpoint(&user, &quick, &["quick.*"]).await;
+    kit.endpoint(&user, &slow, &["product.*"]).await;
+    kit.endpoint(&user, &quick, &["wallet.*"]).await;
     slow.says(None);
     for _ in 0..20 {
-        kit.happen("slow.one", &[user.user_id]).await;
+        kit.happen("product.created", &[user.user_id]).await;
     }
     let _worker = Worker::start(&kit);
     // Two at once, and no more of it.
     slow.next().await;
     slow.next().await;
     for _ in 0..20 {
-        kit.happen("quick.one", &[user.user_id]).await;
+        kit.happen("wallet.opened", &[user.user_id]).await;
     }
     for _ in 0..20 {
         quick.next().await;
