@@ -11,6 +11,7 @@ mod unblock;
 mod upkeep;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ pub struct ConsumerConfig {
     /// The time between heartbeats, and how long at most until the process hears that a queue or a kind has been paused
     /// or a job cancelled.
     pub heartbeat: Duration,
-    /// How often to look for jobs that no notification told of.
+    /// How often to look for jobs that no notification told of; half as often while this process listens for them.
     pub poll: Duration,
     /// How long outcomes may wait for others to be written with.
     pub linger: Duration,
@@ -112,6 +113,8 @@ pub(crate) struct Shared {
     rescue: Notify,
     /// Tells the lease's task that operators have said something.
     control: Notify,
+    /// Whether notifications arrive.
+    is_listening: AtomicBool,
     /// The kinds that are paused, as of the last heartbeat.
     paused_kinds: RwLock<HashSet<String>>,
     /// Tells the firing task that a schedule was changed.
@@ -217,6 +220,7 @@ impl Shared {
             unblock: Notify::new(),
             rescue: Notify::new(),
             control: Notify::new(),
+            is_listening: AtomicBool::new(false),
             paused_kinds: RwLock::default(),
             schedules: Notify::new(),
             outcomes,
@@ -232,6 +236,12 @@ impl Shared {
                 history_days: config.history_days,
             },
         }
+    }
+
+    /// The time between two looks for jobs that nothing told of.
+    fn poll_gap(&self) -> Duration {
+        let factor = if self.is_listening.load(Ordering::Relaxed) { 2 } else { 1 };
+        self.timing.poll * factor
     }
 
     /// The present lease, if the process is registered.

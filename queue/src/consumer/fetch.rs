@@ -70,7 +70,7 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
 impl Fetcher {
     async fn run(&mut self) {
         let shared = self.shared.clone();
-        let mut next_poll = Instant::now() + shared.timing.poll;
+        let mut next_poll = Instant::now() + shared.poll_gap();
         loop {
             while self.fetch().await {}
             let gated = shared.lanes.iter().filter_map(|lane| lane.ask_again_in()).map(|wait| Instant::now() + wait);
@@ -82,7 +82,7 @@ impl Fetcher {
                     self.hint_what_is_due();
                     if Instant::now() >= next_poll {
                         shared.lanes.iter().for_each(|lane| lane.hint(Source::Ready));
-                        next_poll = Instant::now() + shared.timing.poll;
+                        next_poll = Instant::now() + shared.poll_gap();
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! Listens for hints that there is work, or that an operator has said something.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -20,6 +21,7 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
             if let Err(error) = listen(&shared, options.clone()).await {
                 tracing::warn!(%error, "no wake-ups for now; polling finds the jobs");
             }
+            shared.is_listening.store(false, Ordering::Relaxed);
             tokio::time::sleep(BACKOFF).await;
         }
     };
@@ -33,6 +35,7 @@ async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> 
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen_all([CHANNEL, control::CHANNEL]).await?;
+    shared.is_listening.store(true, Ordering::Relaxed);
     // What was enqueued or changed while nobody listened.
     shared.hint_all();
     shared.schedules.notify_one();
