@@ -27,6 +27,8 @@ async fn an_address_that_leads_nowhere_is_told_and_hides_nothing_else() {
         assert!(codes(&report).contains("key.none"), "{:#?}", report.findings);
         assert!(report.not_checked.contains(&"settings"), "{:?}", report.not_checked);
         assert!(!format!("{report:?}").contains("secret"), "{report:?}");
+        let what = &report.findings[0].what;
+        assert!(what.matches("refused").count() < 2, "{what}");
     }
 }
 

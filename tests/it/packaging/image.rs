@@ -66,8 +66,8 @@ fn the_manifests_alone_are_a_workspace() {
 #[test]
 fn what_the_image_runs_exists() {
     let file = read("Dockerfile");
-    let variables = file.lines().filter_map(|line| line.strip_prefix("ENV "));
-    for pair in variables.last().unwrap().split(' ') {
+    let mut variables = file.lines().filter_map(|line| line.strip_prefix("ENV "));
+    for pair in variables.next_back().unwrap().split(' ') {
         is_variable(pair.split_once('=').unwrap().0);
     }
     let check = file.lines().find(|line| line.starts_with("HEALTHCHECK")).unwrap();

@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 use serde::Serialize;
 
-use super::report::{Seen, Severity};
+use super::report::{Seen, Severity, told};
 use super::spelling;
 use crate::commands;
 use crate::config::options;
@@ -37,7 +37,7 @@ pub(super) fn check() -> (Seen, Values) {
             Err(error) => seen.find(
                 Severity::Error,
                 "refused",
-                format!("`bitnexus {role}` would not start: {error:#}"),
+                format!("`bitnexus {role}` would not start: {}", told(&error)),
                 "the role ends at its start with this message",
                 format!("change the variable that is named; `bitnexus {role} --help` says what it takes"),
             ),

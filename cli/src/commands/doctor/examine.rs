@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::report::{Report, Seen, Severity};
+use super::report::{Report, Seen, Severity, told};
 use super::{
     clock, configuration, connections, days, disk, grants, key_file, key_in_force, log, migrations, queues,
     reconciliation, schedules, schema, server, settings, snapshots, workers,
@@ -179,7 +179,7 @@ fn could_not_look(error: &anyhow::Error) -> Seen {
     seen.find(
         Severity::Warning,
         "not_looked_at",
-        format!("this could not be looked at: {error:#}"),
+        format!("this could not be looked at: {}", told(error)),
         "what it would have found is not known",
         "see to what the database says, then run `bitnexus doctor` again",
     );

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::examine::Subject;
-use super::report::{Seen, Severity};
+use super::report::{Seen, Severity, told};
 use crate::keys;
 
 /// Reads it, and looks at who else may.
@@ -25,7 +25,7 @@ pub(super) fn check(subject: &Subject) -> Seen {
         Err(error) => seen.find(
             Severity::Error,
             "unreadable",
-            format!("{error:#}"),
+            told(&error),
             "no worker starts here, and no checkpoint is signed",
             format!(
                 "have {} belong to the account of the workers, or put the key's backup back: a new key is a new log",

@@ -102,6 +102,15 @@ impl Report {
     }
 }
 
+/// An error with its causes, each said once: some repeat their cause in their own words.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text {
+        text if text.contains(&cause) => text,
+        text if text.is_empty() => cause,
+        text => format!("{text}: {cause}"),
+    })
+}
+
 /// A span of time, as people say it.
 pub(super) fn span(seconds: f64) -> String {
     match seconds {

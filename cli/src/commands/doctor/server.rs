@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 use super::examine::Subject;
-use super::report::{Seen, Severity};
+use super::report::{Seen, Severity, told};
 use crate::config::options;
 use crate::postgres::discover::MAJOR_MIN;
 
@@ -31,7 +31,7 @@ pub(super) async fn connect(subject: &Subject) -> Result<PgConnection, Box<Seen>
         seen.find(
             Severity::Error,
             "unreachable",
-            format!("{error:#}"),
+            told(&error),
             "the API answers 503 and workers wait until the database is back",
             "start PostgreSQL, or correct `DATABASE_URL`: host, port, name, password, and who may connect (pg_hba.conf)",
         );
