@@ -142,7 +142,7 @@ fn data(record: SpanRecord, scope: InstrumentationScope) -> SpanData {
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
         links,
-        status: record.error.map_or(Status::Unset, |error| Status::error(error)),
+        status: record.error.map_or(Status::Unset, Status::error),
         instrumentation_scope: scope,
     }
 }
