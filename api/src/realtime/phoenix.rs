@@ -14,6 +14,7 @@ mod join;
 mod limits;
 mod longpoll;
 mod members;
+mod metrics;
 mod outbox;
 mod presence;
 mod session;
@@ -30,6 +31,7 @@ use poem::Route;
 use sqlx::PgPool;
 use tokio::sync::broadcast::error::RecvError;
 
+pub(crate) use self::metrics::describe as describe_metrics;
 pub use limits::SocketLimits;
 pub use topics::TopicMap;
 
@@ -122,19 +124,4 @@ async fn revoke(phoenix: Weak<Phoenix>) {
 /// Adds the channels to the routes.
 pub(crate) fn routes(route: Route, state: &State) -> Route {
     route.at(socket::PATH, socket::endpoint(state)).at(longpoll::PATH, longpoll::endpoint(state))
-}
-
-/// Says what the metrics are, once, for the exporter.
-pub(crate) fn describe_metrics() {
-    metrics::describe_gauge!("channel_sockets", "Clients of channels that are connected, by WebSocket or long polls");
-    metrics::describe_counter!("channel_messages_total", "Frames of channels, by direction: in or out");
-    metrics::describe_counter!("channel_joins_refused_total", "Joins of channels refused, by reason");
-    metrics::describe_counter!(
-        "channel_connects_refused_total",
-        "Clients of channels refused, by reason: version, origin, token or full"
-    );
-    metrics::describe_counter!(
-        "channel_sockets_closed_total",
-        "Connections of channels closed, by reason: client, or access, idle, malformed, restart, slow, too_long of ours"
-    );
 }

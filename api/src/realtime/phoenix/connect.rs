@@ -14,6 +14,7 @@ use poem::http::{StatusCode, header};
 use poem::{Request, Response};
 
 use super::Phoenix;
+use super::metrics;
 use super::session::Session;
 use super::sockets::Full;
 use crate::edge;
@@ -39,7 +40,7 @@ pub(super) struct Refusals(Mutex<HashMap<[u8; 32], Instant>>);
 /// Lets a client in, or answers why not: 403 without a body as Phoenix does, or a problem where it may come back later.
 pub(super) async fn admit(state: &State, request: &Request, query: &Query) -> Result<Session, Response> {
     let refused = |why: &'static str| {
-        metrics::counter!("channel_connects_refused_total", "reason" => why).increment(1);
+        metrics::refused_connect(why);
         Response::builder().status(StatusCode::FORBIDDEN).finish()
     };
     let later = |problem: Problem| poem::Error::from(problem).into_response();
@@ -97,7 +98,7 @@ impl Refusals {
 }
 
 fn problem(full: Full) -> Problem {
-    metrics::counter!("channel_connects_refused_total", "reason" => "full").increment(1);
+    metrics::refused_connect("full");
     match full {
         Full::Here => Problem::unavailable("overloaded", "There is no room for more clients; try again."),
         Full::User => {

@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::Phoenix;
 use super::connect::{self, Query};
+use super::metrics;
 use super::outbox::{Goodbye, Next, Outbox};
 use super::session::Session;
 use crate::state::State;
@@ -146,7 +147,7 @@ async fn poll(state: &State, request: &Request) -> Response {
         Err(_nothing) => Answer { token: Some(token), messages: Some(Vec::new()), ..Answer::of(204) }.respond(),
         Ok(Ok(messages)) => Answer { token: Some(token), messages: Some(messages), ..Answer::of(200) }.respond(),
         Ok(Err(goodbye)) => {
-            metrics::counter!("channel_sockets_closed_total", "reason" => goodbye.label()).increment(1);
+            metrics::closed(Some(goodbye));
             phoenix.polls.end(&token);
             // The client drops its session and begins anew.
             Answer { messages: Some(Vec::new()), ..Answer::of(410) }.respond()
@@ -226,7 +227,7 @@ impl Poll {
                     let texts = rest.filter_map(|frame| frame.into_text().ok());
                     let messages: Vec<String> =
                         std::iter::once(first).chain(texts).map(|text| text.to_string()).collect();
-                    metrics::counter!("channel_messages_total", "direction" => "out").increment(messages.len() as u64);
+                    metrics::sent(messages.len());
                     return Ok(messages);
                 }
                 Next::Frame(_bytes) => {}

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use super::Phoenix;
 use super::frame::{self, Malformed, Message, Payload, Status};
 use super::join::{self, Joined, Refused};
+use super::metrics;
 use super::outbox::Goodbye;
 use super::presence::{Joiner, Tracked};
 use super::sockets::Seat;
@@ -69,7 +70,7 @@ impl Session {
             Frame::Binary(bytes) => frame::decode_binary(bytes)?,
             _ => return Ok(()),
         };
-        metrics::counter!("channel_messages_total", "direction" => "in").increment(1);
+        metrics::received();
         match message.event.as_str() {
             "heartbeat" if message.topic == "phoenix" => self.reply(None, &message, Status::Ok, &Empty {}),
             "phx_join" => self.join(&message).await,
@@ -112,7 +113,7 @@ impl Session {
             Err(refused) => {
                 self.phoenix.members.leave(self.caller.book, &message.topic, self.seat.id);
                 self.refuse(refused.shows_join().then_some(join_ref), message, refused.as_str());
-                metrics::counter!("channel_joins_refused_total", "reason" => refused.as_str()).increment(1);
+                metrics::refused_join(refused.as_str());
             }
         }
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::limits::SocketLimits;
 use super::members::SocketId;
+use super::metrics;
 use super::outbox::{Goodbye, Outbox};
 
 /// When all are to look whether they may still be here, so many look at once.
@@ -113,7 +114,7 @@ impl Sockets {
 
     fn counted(&self, open: &Open) {
         self.count.send_replace(open.sockets.len());
-        metrics::gauge!("channel_sockets").set(open.sockets.len() as f64);
+        metrics::sockets(open.sockets.len());
     }
 }
 
