@@ -6,11 +6,12 @@ use sqlx::PgPool;
 
 use crate::edge::{Paths, observe};
 use crate::realtime::metrics as realtime;
+use crate::realtime::phoenix::metrics as channels;
 
 /// What the API records of itself; [`crate::gauges::metrics`] are those of the database.
 pub fn metrics() -> Vec<Metric> {
     let auth = [crate::auth::CACHE_REQUESTS, crate::auth::LOGIN_LOCKS];
-    observe::METRICS.into_iter().chain(auth).chain(realtime::METRICS).collect()
+    observe::METRICS.into_iter().chain(auth).chain(realtime::METRICS).chain(channels::METRICS).collect()
 }
 
 /// Makes every series of the process at 0.
@@ -18,6 +19,7 @@ pub(crate) fn register(paths: &Paths) {
     observe::register(paths);
     crate::auth::register_metrics();
     realtime::register();
+    channels::register();
     let kinds: Vec<&'static str> = jobs::catalogue().iter().map(|kind| kind.name).collect();
     define::register_enqueuer(&kinds);
     define::register_pool();

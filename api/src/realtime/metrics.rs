@@ -3,20 +3,8 @@
 use chrono::{DateTime, Utc};
 use queue::metrics::{Metric, counter, gauge, seconds};
 
-use super::phoenix;
-
 /// The table of this module.
-pub(crate) const METRICS: [Metric; 9] = [
-    SUBSCRIPTIONS,
-    HANDED_OUT,
-    CUT_OFF,
-    DELAY,
-    CHANNEL_SOCKETS,
-    CHANNEL_MESSAGES,
-    CHANNEL_CONNECTS_REFUSED,
-    CHANNEL_JOINS_REFUSED,
-    CHANNEL_SOCKETS_CLOSED,
-];
+pub(crate) const METRICS: [Metric; 4] = [SUBSCRIPTIONS, HANDED_OUT, CUT_OFF, DELAY];
 
 const SUBSCRIPTIONS: Metric =
     gauge("events_subscriptions", &[], "Subscriptions to events that are open in this process.");
@@ -29,23 +17,9 @@ const DELAY: Metric = seconds(
     &[],
     "From an event being published to its being handed out, the commit and the numbering included; the oldest of each look counts.",
 );
-pub(super) const CHANNEL_SOCKETS: Metric = gauge("channel_sockets", &[], "Sockets of channels that are open.");
-pub(super) const CHANNEL_MESSAGES: Metric =
-    counter("channel_messages_total", &["direction"], "Messages on the sockets of channels: in or out.");
-pub(super) const CHANNEL_CONNECTS_REFUSED: Metric =
-    counter("channel_connects_refused_total", &["reason"], "Sockets of channels that were refused, by why.");
-pub(super) const CHANNEL_JOINS_REFUSED: Metric =
-    counter("channel_joins_refused_total", &["reason"], "Topics of channels that were refused, by why.");
-pub(super) const CHANNEL_SOCKETS_CLOSED: Metric =
-    counter("channel_sockets_closed_total", &["reason"], "Sockets of channels that ended, by why.");
-
 /// Makes every series at 0.
 pub(crate) fn register() {
-    [SUBSCRIPTIONS, HANDED_OUT, CUT_OFF, DELAY, CHANNEL_SOCKETS].iter().for_each(|metric| metric.register(&[]));
-    CHANNEL_MESSAGES.register(&[&["in", "out"]]);
-    CHANNEL_CONNECTS_REFUSED.register(&[&phoenix::CONNECT_REFUSALS]);
-    CHANNEL_JOINS_REFUSED.register(&[&phoenix::JOIN_REFUSALS]);
-    CHANNEL_SOCKETS_CLOSED.register(&[&phoenix::CLOSED_BY]);
+    METRICS.iter().for_each(|metric| metric.register(&[]));
 }
 
 /// So many subscriptions are open.

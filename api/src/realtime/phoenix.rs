@@ -14,6 +14,7 @@ mod join;
 mod limits;
 mod longpoll;
 mod members;
+pub(crate) mod metrics;
 mod outbox;
 mod presence;
 mod session;
@@ -39,16 +40,6 @@ use crate::state::State;
 
 /// The paths served here.
 pub(crate) const PATHS: [&str; 2] = [socket::PATH, longpoll::PATH];
-
-/// Why clients are not let in, as the metrics call it.
-pub(super) const CONNECT_REFUSALS: [&str; 4] = ["version", "origin", "token", "full"];
-
-/// Why joins are refused, as clients are told.
-pub(super) const JOIN_REFUSALS: [&str; 5] =
-    ["unmatched topic", "unauthorized", "too many channels joined", "too many joins", "unavailable"];
-
-/// Why sockets end, as the metrics call it.
-pub(super) const CLOSED_BY: [&str; 7] = ["client", "restart", "access", "idle", "slow", "malformed", "too_long"];
 
 /// After the signal to stop, clients have so long to take leave.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -14,11 +14,11 @@ use poem::http::{StatusCode, header};
 use poem::{Request, Response};
 
 use super::Phoenix;
+use super::metrics;
 use super::session::Session;
 use super::sockets::Full;
 use crate::edge;
 use crate::problem::Problem;
-use crate::realtime::metrics::CHANNEL_CONNECTS_REFUSED;
 use crate::state::State;
 
 /// How a browser sends a token, which cannot set a header on a WebSocket.
@@ -40,7 +40,7 @@ pub(super) struct Refusals(Mutex<HashMap<[u8; 32], Instant>>);
 /// Lets a client in, or answers why not: 403 without a body as Phoenix does, or a problem where it may come back later.
 pub(super) async fn admit(state: &State, request: &Request, query: &Query) -> Result<Session, Response> {
     let refused = |why: &'static str| {
-        metrics::counter!(CHANNEL_CONNECTS_REFUSED.name, "reason" => why).increment(1);
+        metrics::refused_connect(why);
         Response::builder().status(StatusCode::FORBIDDEN).finish()
     };
     let later = |problem: Problem| poem::Error::from(problem).into_response();
@@ -98,7 +98,7 @@ impl Refusals {
 }
 
 fn problem(full: Full) -> Problem {
-    metrics::counter!(CHANNEL_CONNECTS_REFUSED.name, "reason" => "full").increment(1);
+    metrics::refused_connect("full");
     match full {
         Full::Here => Problem::unavailable("overloaded", "There is no room for more clients; try again."),
         Full::User => {

@@ -18,9 +18,9 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::Phoenix;
 use super::connect::{self, Query};
+use super::metrics;
 use super::outbox::{Goodbye, Next, Outbox};
 use super::session::Session;
-use crate::realtime::metrics::{CHANNEL_MESSAGES, CHANNEL_SOCKETS_CLOSED};
 use crate::state::State;
 
 /// Where clients poll.
@@ -147,7 +147,7 @@ async fn poll(state: &State, request: &Request) -> Response {
         Err(_nothing) => Answer { token: Some(token), messages: Some(Vec::new()), ..Answer::of(204) }.respond(),
         Ok(Ok(messages)) => Answer { token: Some(token), messages: Some(messages), ..Answer::of(200) }.respond(),
         Ok(Err(goodbye)) => {
-            metrics::counter!(CHANNEL_SOCKETS_CLOSED.name, "reason" => goodbye.label()).increment(1);
+            metrics::closed(Some(goodbye));
             phoenix.polls.end(&token);
             // The client drops its session and begins anew.
             Answer { messages: Some(Vec::new()), ..Answer::of(410) }.respond()
@@ -227,7 +227,7 @@ impl Poll {
                     let texts = rest.filter_map(|frame| frame.into_text().ok());
                     let messages: Vec<String> =
                         std::iter::once(first).chain(texts).map(|text| text.to_string()).collect();
-                    metrics::counter!(CHANNEL_MESSAGES.name, "direction" => "out").increment(messages.len() as u64);
+                    metrics::sent(messages.len());
                     return Ok(messages);
                 }
                 Next::Frame(_bytes) => {}

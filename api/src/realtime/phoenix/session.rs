@@ -12,10 +12,10 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use super::Phoenix;
 use super::frame::{self, Malformed, Message, Payload, Status};
 use super::join::{self, Joined, Refused};
+use super::metrics;
 use super::outbox::Goodbye;
 use super::presence::{Joiner, Tracked};
 use super::sockets::Seat;
-use crate::realtime::metrics::{CHANNEL_JOINS_REFUSED, CHANNEL_MESSAGES};
 
 /// So many seconds' worth of joins may come at once: whoever connects again joins everything again.
 const JOIN_BURST_SECONDS: f64 = 10.0;
@@ -70,7 +70,7 @@ impl Session {
             Frame::Binary(bytes) => frame::decode_binary(bytes)?,
             _ => return Ok(()),
         };
-        metrics::counter!(CHANNEL_MESSAGES.name, "direction" => "in").increment(1);
+        metrics::received();
         match message.event.as_str() {
             "heartbeat" if message.topic == "phoenix" => self.reply(None, &message, Status::Ok, &Empty {}),
             "phx_join" => self.join(&message).await,
@@ -113,7 +113,7 @@ impl Session {
             Err(refused) => {
                 self.phoenix.members.leave(self.caller.book, &message.topic, self.seat.id);
                 self.refuse(refused.shows_join().then_some(join_ref), message, refused.as_str());
-                metrics::counter!(CHANNEL_JOINS_REFUSED.name, "reason" => refused.as_str()).increment(1);
+                metrics::refused_join(refused.as_str());
             }
         }
     }

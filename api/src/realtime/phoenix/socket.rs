@@ -17,10 +17,10 @@ use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use super::connect::{self, Query};
 use super::limits::SocketLimits;
+use super::metrics;
 use super::outbox::{Goodbye, Next};
 use super::session::Session;
 use crate::problem::Problem;
-use crate::realtime::metrics::{CHANNEL_MESSAGES, CHANNEL_SOCKETS_CLOSED};
 use crate::state::State;
 
 /// Where clients connect: their endpoint is `/socket`, to which they add the name of the transport.
@@ -98,7 +98,7 @@ async fn serve(stream: Upgraded, mut session: Session, limits: &SocketLimits) {
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let goodbye = converse(&mut socket, &mut session, limits.idle_timeout).await;
     // Whoever is gone is there for nobody any more, however long the goodbye takes.
-    metrics::counter!(CHANNEL_SOCKETS_CLOSED.name, "reason" => goodbye.map_or("client", Goodbye::label)).increment(1);
+    metrics::closed(goodbye);
     session.leave_all();
     if let Some((code, reason)) = goodbye.map(Goodbye::frame) {
         let frame = CloseFrame { code, reason: reason.into() };
@@ -167,7 +167,7 @@ async fn write(socket: &mut Socket, session: &Session, first: Frame) -> Result<(
         socket.feed(frame).await?;
         written += 1;
     }
-    metrics::counter!(CHANNEL_MESSAGES.name, "direction" => "out").increment(written as u64);
+    metrics::sent(written);
     socket.flush().await
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::limits::SocketLimits;
 use super::members::SocketId;
+use super::metrics;
 use super::outbox::{Goodbye, Outbox};
-use crate::realtime::metrics::CHANNEL_SOCKETS;
 
 /// When all are to look whether they may still be here, so many look at once.
 const CHECKS_AT_ONCE: usize = 200;
@@ -114,7 +114,7 @@ impl Sockets {
 
     fn counted(&self, open: &Open) {
         self.count.send_replace(open.sockets.len());
-        metrics::gauge!(CHANNEL_SOCKETS.name).set(open.sockets.len() as f64);
+        metrics::sockets(open.sockets.len());
     }
 }
 
