@@ -82,7 +82,11 @@ async fn a_process_at_rest_sends_few_statements() {
         place.command(&tests::binary::path(), &["worker", "--processes", "1", "--metrics-listen", "127.0.0.1:0"]);
     command.env("DATABASE_URL", format!("{start}?host={}", folder.path().display()));
     let role = place.start(&mut command);
+    role.logged("schedules are declared", 1).await;
     role.logged("child is at work", 1).await;
+    // A schedule that comes due meanwhile would be work.
+    let paused = sqlx::query("update queue.schedule set is_paused = true");
+    assert!(paused.execute(&place.pool).await.unwrap().rows_affected() > 0, "the schedules are declared by now");
     // What there is to do at the start, such as its schedules and the history's days, is done by then.
     tokio::time::sleep(Duration::from_secs(10)).await;
     let began = Instant::now();
