@@ -58,6 +58,7 @@ async fn way(pool: &PgPool, id: Uuid) -> (DateTime<Utc>, DateTime<Utc>, DateTime
     .unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "both clocks are this machine's")]
 async fn one(stage: &Stage, stream: &mut tests::sse::Sse, ada: &Customer, bob: &Customer) -> Steps {
     let (began, began_at) = (Instant::now(), Utc::now());
     let accepted = ada.caller.post(TRANSACTIONS, &transfer(ada, bob, "0.01")).await;
@@ -77,7 +78,6 @@ async fn one(stage: &Stage, stream: &mut tests::sse::Sse, ada: &Customer, bob: &
     }
     assert!(pushed["transaction.accepted"] <= pushed["transaction.recorded"]);
     let (saved, recorded, published) = way(&stage.api.pool, id.parse().unwrap()).await;
-    // Both clocks are this machine's.
     let since = |at| ms(began_at, at);
     let answered = answered.as_secs_f64() * 1_000.0;
     let pushed = pushed["transaction.recorded"].as_secs_f64() * 1_000.0;
