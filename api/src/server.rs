@@ -139,7 +139,8 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         });
         let timeout = self.limits.header_timeout;
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(timeout).pipeline_flush(true);
+        // Without `pipeline_flush`: with it, hyper gathers the whole of a body that its client does not read.
+        http.timer(TokioTimer::new()).header_read_timeout(timeout);
         let (tls, stopping) = (self.tls.as_ref().map(Tls::acceptor), self.stopping.clone());
         tokio::spawn(async move {
             if let Some(tls) = tls {

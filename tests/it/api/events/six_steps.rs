@@ -89,6 +89,7 @@ async fn told(channel: &mut Client, id: &str, began: Instant) -> Duration {
     began.elapsed()
 }
 
+#[expect(clippy::disallowed_methods, reason = "both clocks are this machine's")]
 async fn one(stage: &Stage, followers: &mut Followers, ada: &Customer, bob: &Customer) -> Steps {
     let (began, began_at) = (Instant::now(), Utc::now());
     let accepted = ada.caller.post(TRANSACTIONS, &transfer(ada, bob, "0.01")).await;
@@ -98,7 +99,6 @@ async fn one(stage: &Stage, followers: &mut Followers, ada: &Customer, bob: &Cus
     let Followers { stream, channel } = followers;
     let (streamed, told) = tokio::join!(streamed(stream, &id, began), told(channel, &id, began));
     let (saved, recorded, published) = way(&stage.api.pool, id.parse().unwrap()).await;
-    // Both clocks are this machine's.
     let since = |at| ms(began_at, at);
     let answered = answered.as_secs_f64() * 1_000.0;
     Steps([
