@@ -1,7 +1,7 @@
 //! Where the service is not led, however the address is spelt, resolved or redirected; and whose certificates it believes.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use domain::webhooks::reach::Reach;
@@ -28,6 +28,16 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()
 "#;
+
+/// It ends with the test, however that ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 async fn post(client: &Client, url: &str) -> Result<u16, SendError> {
     client.post(url, &[], "{}".to_owned()).await.map(|answer| answer.status)
@@ -104,12 +114,12 @@ async fn a_certificate_is_believed_if_its_authority_is() {
     }
     let mut server = Command::new("python3");
     server.args(["-c", TLS_SERVER]).args([&certificate, &key]).stdout(Stdio::piped());
-    let Ok(mut server) = server.spawn() else {
+    let Ok(mut server) = server.spawn().map(Server) else {
         eprintln!("skipped: this machine has no python3");
         return;
     };
     let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let free: u16 = line.trim().parse().unwrap();
     let (trusting, others) =
         (Client::new(loopback(), certificates(&certificate).unwrap()), Client::new(loopback(), vec![]));
@@ -117,9 +127,7 @@ async fn a_certificate_is_believed_if_its_authority_is() {
     let refused = post(&others, &format!("https://localhost:{free}/")).await;
     assert!(matches!(&refused, Err(SendError::Tls(why)) if why.contains("UnknownIssuer")), "{refused:?}");
     let refused = post(&trusting, &format!("https://127.0.0.1:{free}/")).await;
-    assert!(matches!(&refused, Err(SendError::Tls(why)) if why.contains("NotValidForName")), "{refused:?}");
-    server.kill().unwrap();
-    server.wait().unwrap();
+    assert!(matches!(&refused, Err(SendError::Tls(why)) if why.contains("not valid for name")), "{refused:?}");
     assert!(certificates(&key).is_err());
 }
 
