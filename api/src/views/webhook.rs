@@ -243,7 +243,7 @@ impl DeliveryDetailView {
     pub(crate) fn of(delivery: &Delivery, body: &str, attempts: &[Attempt]) -> DeliveryDetailView {
         DeliveryDetailView {
             delivery: DeliveryView::from(delivery),
-            body: serde_json::from_str(body).expect("a body is JSON of ours"),
+            body: serde_json::from_str(body).expect("the body was written by us"),
             attempts: attempts.iter().map(AttemptView::from).collect(),
         }
     }

@@ -81,7 +81,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
 fn what_the_procfile_names_exists() {
     let text = std::fs::read_to_string(root().join("Procfile")).unwrap();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-        let (_, command) = line.split_once(": bitnexus ").unwrap_or_else(|| panic!("{line}"));
+        let (_, command) = line.split_once(": exec bitnexus ").unwrap_or_else(|| panic!("{line}"));
         is_command(&command.split(' ').collect::<Vec<_>>());
     }
 }
