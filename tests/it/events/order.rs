@@ -22,7 +22,7 @@ async fn writer(pool: PgPool, number: u64, rounds: u64) -> Vec<Written> {
         let name = format!("{number}.{round}");
         let mut tx = pool.begin().await.unwrap();
         let mut turn = None;
-        if (number + round) % 3 == 0 {
+        if (number + round).is_multiple_of(3) {
             // As the ledger does: lock first, publish then.
             let next = "update public.turn set number = number + 1 returning number";
             turn = Some(sqlx::query_scalar::<_, i64>(next).fetch_one(&mut *tx).await.unwrap());
@@ -30,11 +30,11 @@ async fn writer(pool: PgPool, number: u64, rounds: u64) -> Vec<Written> {
             // It has an id long before it publishes.
             sqlx::query("select pg_current_xact_id()").execute(&mut *tx).await.unwrap();
         }
-        if (number + round) % 5 == 0 && turn.is_none() {
+        if (number + round).is_multiple_of(5) && turn.is_none() {
             tokio::time::sleep(Duration::from_millis(random.below(40))).await;
         }
         publish(&mut tx, Book::MAIN, &[event(&name, &["ledger"])]).await.unwrap();
-        if (number + round) % 7 == 0 && turn.is_none() {
+        if (number + round).is_multiple_of(7) && turn.is_none() {
             tokio::time::sleep(Duration::from_millis(random.below(80))).await;
         }
         let began = Instant::now();

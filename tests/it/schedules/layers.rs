@@ -100,7 +100,7 @@ async fn a_configured_time_keeps_its_hour_when_the_clocks_change() {
 
 async fn declare_all(pool: PgPool, release: u16, spec: &'static str) {
     let schedules: Vec<Schedule> = (0..20).map(|number| of(&format!("s{number}"), release, spec)).collect();
-    schedule::declare(&mut *pool.acquire().await.unwrap(), &schedules).await.unwrap();
+    schedule::declare(&mut pool.acquire().await.unwrap(), &schedules).await.unwrap();
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn of_two_that_start_at_once_one_decides_all_and_operators_are_heard() {
     let pool = Database::create().await.pool(4).await;
     declare_all(pool.clone(), 0, "@yearly").await;
     let change = Change { spec: Some("@hourly".to_owned()), ..Change::default() };
-    schedule::change(&mut *pool.acquire().await.unwrap(), "s7", &change).await.unwrap();
+    schedule::change(&mut pool.acquire().await.unwrap(), "s7", &change).await.unwrap();
     for round in 0..10 {
         let (one, two) = (2 * round + 1, 2 * round + 2);
         let started = [
@@ -118,7 +118,7 @@ async fn of_two_that_start_at_once_one_decides_all_and_operators_are_heard() {
         for start in started {
             start.await.unwrap();
         }
-        let all = schedule::list(&mut *pool.acquire().await.unwrap()).await.unwrap();
+        let all = schedule::list(&mut pool.acquire().await.unwrap()).await.unwrap();
         let mut told: Vec<_> = all.iter().filter(|view| view.name != "s7").map(told).collect();
         told.dedup();
         let expected = [("code", "@daily", u64::from(one)), ("code", "@weekly", u64::from(two))];

@@ -135,7 +135,7 @@ impl Bench {
     /// The crash reports, once there are so many.
     pub(super) async fn crashes(&self, number: usize) -> Vec<CrashView> {
         until_async("crash reports", PATIENCE, async || {
-            let crashes = crash::list(&mut *self.pool.acquire().await.unwrap(), 0, 1_000).await.unwrap();
+            let crashes = crash::list(&mut self.pool.acquire().await.unwrap(), 0, 1_000).await.unwrap();
             (crashes.len() >= number).then_some(crashes)
         })
         .await
