@@ -11,7 +11,7 @@ use super::kit::Patient;
 #[tokio::test]
 async fn rights_that_are_missing_or_too_many_are_told() {
     for (change, found) in [
-        ("revoke insert on app.event from bitnexus_service", "grants.too_few"),
+        ("revoke insert on app.event_cursor from bitnexus_service", "grants.too_few"),
         ("revoke usage on schema reconciliation from bitnexus_service", "grants.too_few"),
         ("grant update on ledger.entry to bitnexus_service", "grants.too_many"),
         ("grant truncate on reconciliation.break_change to public", "grants.too_many"),

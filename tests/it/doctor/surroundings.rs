@@ -84,14 +84,14 @@ async fn each_process_that_lives_counts() {
 
 #[tokio::test]
 async fn a_server_whose_connections_are_nearly_used_up_is_told() {
-    let cluster = Ephemeral::start(&["fsync=off", "max_connections=83"]).unwrap();
+    let cluster = Ephemeral::start(&["fsync=off", "max_connections=123"]).unwrap();
     let url = cluster.url("postgres");
     let mut conn = PgConnection::connect(&url).await.unwrap();
     migrate(&mut conn).await.unwrap();
     let patient = Patient::of(&url).await;
     patient.has(&[]).await;
     let mut others = Vec::new();
-    for _ in 0..72 {
+    for _ in 0..112 {
         others.push(PgConnection::connect(&url).await.unwrap());
     }
     patient.has(&["connections.nearly_used_up"]).await;
