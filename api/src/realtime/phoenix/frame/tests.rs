@@ -14,7 +14,7 @@ fn a_text_frame_is_five_elements_and_what_follows_is_ignored() {
     let message = decode_text(r#"["3","9","room:1","new_msg",{"a" :  1},"more"]"#).unwrap();
     assert_eq!((message.join_ref.as_deref(), message.reference.as_deref()), (Some("3"), Some("9")));
     assert_eq!((message.topic.as_str(), message.event.as_str()), ("room:1", "new_msg"));
-    let Payload::Json(payload) = message.payload else { panic!("it is JSON") };
+    let Payload::Json(payload) = message.payload else { panic!("a payload of text") };
     assert_eq!(payload.get(), r#"{"a" :  1}"#, "as it came");
     assert!(decode_text(r#"[null,"7","phoenix","heartbeat",{}]"#).unwrap().join_ref.is_none());
 }
@@ -93,7 +93,7 @@ proptest! {
         let sent = serde_json::to_string(&(&join_ref, "1", &topic, &event, &payload)).unwrap();
         let read = decode_text(&sent).unwrap();
         prop_assert_eq!((read.join_ref, read.topic, read.event), (join_ref, topic, event));
-        let Payload::Json(raw) = read.payload else { panic!("it is JSON") };
+        let Payload::Json(raw) = read.payload else { panic!("a payload of text") };
         prop_assert_eq!(serde_json::from_str::<String>(raw.get()).unwrap(), payload);
     }
 }
