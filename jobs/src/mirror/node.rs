@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::metrics::Connected;
 use super::term::Term;
 use super::{epmd, handshake};
 
@@ -199,7 +200,9 @@ impl Node {
         let waiting = Arc::new(Mutex::new(Waiting::Open(HashMap::new())));
         let mut tasks = JoinSet::new();
         let told = waiting.clone();
+        let connected = Connected::new();
         tasks.spawn(async move {
+            let _connected = connected;
             let why = read_all(reading, &told).await;
             end(&told, &why);
         });
