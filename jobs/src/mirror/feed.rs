@@ -46,6 +46,7 @@ impl From<ConnectError> for Stop {
     fn from(error: ConnectError) -> Stop {
         let state = match error {
             ConnectError::Down(_) => NodeState::Down,
+            ConnectError::Slow(_) => NodeState::Slow,
             ConnectError::Refused(_) => NodeState::Refused,
         };
         Stop(state, error.to_string())

@@ -94,6 +94,9 @@ pub enum ConnectError {
     /// The node cannot be reached; it may be later.
     #[error("{0}")]
     Down(String),
+    /// Something listens there and does not answer.
+    #[error("{0}")]
+    Slow(String),
     /// The node does not want us: another cookie, or another language. Somebody has to look.
     #[error("{0}")]
     Refused(String),
@@ -190,7 +193,7 @@ impl Node {
         };
         let stream = timeout(CONNECT_PATIENCE, shaking)
             .await
-            .map_err(|_| ConnectError::Down(format!("no handshake within {CONNECT_PATIENCE:?}")))??;
+            .map_err(|_| ConnectError::Slow(format!("no handshake within {CONNECT_PATIENCE:?}")))??;
         Ok(Node::start(stream, own))
     }
 
