@@ -46,8 +46,9 @@ impl Erlang {
         assert!(compiled.success(), "the ledger of the tests compiles");
         let epmd_port =
             TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
-        let epmd = Command::new("epmd").args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
-        let epmd = quiet(epmd).spawn().expect("epmd starts");
+        let mut epmd = Command::new("epmd");
+        epmd.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
+        let epmd = quiet(&mut epmd).spawn().expect("epmd starts");
         let mut erlang = Erlang { epmd_port, folder, epmd, node: None, is_kept };
         erlang.run().await;
         Some(erlang)

@@ -24,7 +24,7 @@ async fn a_wrong_cookie_is_called_so() {
     let row = kit.round(wrong).await;
     assert_eq!((row.state.as_str(), row.position), ("refused", 0));
     assert_eq!(row.last_error.as_deref(), Some("the cookie is not the node's"));
-    assert_eq!(kit.erlang.order().await, []);
+    assert!(kit.erlang.order().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
