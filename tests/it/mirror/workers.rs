@@ -74,14 +74,15 @@ async fn two_processes_tell_it_once_and_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_killed_in_the_middle_is_told_the_rest() {
     let Some(mut kit) = Kit::start(true).await else { return };
-    kit.record(8_000).await;
+    kit.record(16_000).await;
     let _worker = Worker::start(&kit);
     kit.until("some to be told", |row| row.position > 0).await;
     kit.erlang.kill();
-    kit.until("the node to be missed", |row| row.state == "down").await;
+    let row = kit.until("the node to be missed", |row| row.state == "down").await;
+    assert!(row.position < 16_000, "it was in the middle");
     kit.erlang.run().await;
-    kit.agrees(8_000).await;
-    assert_eq!(kit.erlang.order().await, (0..8_000).collect::<Vec<_>>(), "in order");
+    kit.agrees(16_000).await;
+    assert_eq!(kit.erlang.order().await, (0..16_000).collect::<Vec<_>>(), "in order");
 }
 
 #[tokio::test(flavor = "multi_thread")]
