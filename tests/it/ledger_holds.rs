@@ -50,16 +50,16 @@ fn an_expiry_has_the_id_that_is_documented() {
 async fn those_that_are_due_expire_in_batches_and_no_others() {
     let soon = TimeDelta::milliseconds(300);
     let (mut bench, held) = with_holds(&[soon, soon, soon, soon, TimeDelta::days(1)]).await;
-    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 10).await.unwrap(), 0);
+    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 10).await.unwrap().ended.len(), 0);
     bench.post_one(&capture(&held[0])).await;
     bench.until(expires_at(&held[0])).await;
     assert_eq!(holds::books_with_due(&mut bench.conn, 0).await.unwrap(), [Book::MAIN]);
     // Another one was let expire under another id.
     let other = expire(&held[1]);
     assert!(matches!(bench.post_one(&other).await, Outcome::Created { .. }));
-    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 1).await.unwrap(), 1);
-    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 10).await.unwrap(), 1);
-    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 10).await.unwrap(), 0);
+    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 1).await.unwrap().ended.len(), 1);
+    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 10).await.unwrap().ended.len(), 1);
+    assert_eq!(holds::expire(&mut bench.conn, Book::MAIN, 10).await.unwrap().ended.len(), 0);
     assert_eq!((bench.stand(bench.wallets[0]).await, bench.stand(bench.wallets[1]).await), ((99, 1, 0), (1, 0, 1)));
     assert!(holds::books_with_due(&mut bench.conn, 0).await.unwrap().is_empty());
     let again = Posting { id: holds::expiry_id(held[2].id), ..expire(&held[2]) };
