@@ -58,7 +58,7 @@ pub(super) struct Own<'a> {
 pub(super) async fn connect(stream: &mut TcpStream, own: &Own<'_>, cookie: &str) -> Result<(), ConnectError> {
     send_name(stream, own).await?;
     match closed(read(stream).await, "the node closed the connection when it heard our name")?.as_slice() {
-        [b's', status @ ..] if matches!(status, b"ok" | b"ok_simultaneous") => {}
+        b"sok" | b"sok_simultaneous" => {}
         [b's', status @ ..] => {
             let status = String::from_utf8_lossy(status);
             return Err(ConnectError::Refused(format!("the node does not take us: {status}")));
