@@ -4,6 +4,7 @@
 //! maximum (docs/METRICS.md, "Who tells what").
 
 mod ledger;
+mod mirror;
 mod postgres;
 mod queue;
 mod schedules;
@@ -35,6 +36,7 @@ pub fn metrics() -> Vec<Metric> {
         .chain(queue::METRICS)
         .chain(schedules::METRICS)
         .chain(ledger::METRICS)
+        .chain(mirror::METRICS)
         .chain(postgres::METRICS)
         .collect()
 }
@@ -55,6 +57,7 @@ fn register() {
     queue::register();
     schedules::register();
     ledger::register();
+    mirror::register();
     postgres::register();
     for metric in [UP, READ_AT, READ_SECONDS, READ_ERRORS] {
         metric.register(&[]);
@@ -87,6 +90,7 @@ async fn read(conn: &mut PgConnection) -> sqlx::Result<f64> {
     queue::read(&mut tx, Book::MAIN.shard).await?;
     schedules::read(&mut tx, Book::MAIN.shard).await?;
     ledger::read(&mut tx, Book::MAIN).await?;
+    mirror::read(&mut tx, Book::MAIN).await?;
     postgres::read(&mut tx).await?;
     let at_s = sqlx::query_scalar!(r#"select extract(epoch from clock_timestamp())::float8 as "at!""#);
     let at_s = at_s.fetch_one(&mut *tx).await?;

@@ -32,6 +32,14 @@ impl Roles {
     /// # Errors
     /// When it does not build or does not get ready.
     pub(crate) async fn start(server: &Server) -> Result<Roles> {
+        Roles::start_with(server, &[]).await
+    }
+
+    /// The same with these variables set.
+    ///
+    /// # Errors
+    /// As [`Roles::start`].
+    pub(crate) async fn start_with(server: &Server, variables: &[(&str, &str)]) -> Result<Roles> {
         let binary = binary()?;
         let (api, metrics) = (free_address()?, free_address()?);
         let key = std::env::temp_dir().join(format!("bitnexus-bench-{}.key", std::process::id()));
@@ -45,7 +53,8 @@ impl Roles {
                 .env("METRICS_LISTEN", metrics.to_string())
                 .env("LEDGER_SIGNING_KEY_FILE", &key)
                 .env("SOCKETS_PER_USER", "20000")
-                .env("RUST_LOG", "warn");
+                .env("RUST_LOG", "warn")
+                .envs(variables.iter().copied());
             command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| format!("starting {role}"))
         };
         let roles = Roles { api, api_process: start("api")?, workers: Some(start("worker")?), key: key.clone() };

@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod folder;
 pub mod keys;
 pub mod migrations;
+pub mod mirror;
 mod operator;
 pub mod postgres;
 pub mod program;

@@ -14,6 +14,7 @@ pub mod events;
 pub mod idempotency;
 pub mod ids;
 pub mod imports;
+pub mod mirror;
 pub mod page;
 pub mod principal;
 pub mod products;

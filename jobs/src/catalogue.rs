@@ -61,6 +61,7 @@ pub fn catalogue() -> &'static [Kind] {
             Kind::of::<crate::publish_checkpoint::PublishCheckpoint>(),
             Kind::of::<crate::expire_holds::ExpireHolds>(),
             Kind::of::<crate::reconcile::Reconcile>().cancellable(),
+            Kind::of::<crate::mirror_to_erlang::MirrorToErlang>(),
             Kind::of::<crate::import_users::ImportUsers>().cancellable(),
             Kind::of::<crate::import_products::ImportProducts>().cancellable(),
             Kind::of::<crate::sweep_imports::SweepImports>(),

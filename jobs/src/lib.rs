@@ -12,6 +12,8 @@ pub mod import_products;
 pub mod import_users;
 pub mod keep_events;
 pub mod metrics;
+pub mod mirror;
+pub mod mirror_to_erlang;
 pub mod open_wallets;
 pub mod process_users;
 pub mod progress;
@@ -44,12 +46,13 @@ pub struct State {
     signing_keys: SigningKeys,
     owners: Owners,
     webhooks: webhooks::client::Client,
+    mirror: Option<mirror::Mirror>,
 }
 
 impl State {
     /// Signs the ledger's checkpoints with what `signing_keys` gives.
     pub fn new(signing_keys: SigningKeys) -> State {
-        State { signing_keys, owners: Owners::default(), webhooks: webhooks::client::Client::default() }
+        State { signing_keys, owners: Owners::default(), webhooks: webhooks::client::Client::default(), mirror: None }
     }
 
     /// Signs the ledger's checkpoints with one key.
@@ -61,6 +64,17 @@ impl State {
     #[must_use]
     pub fn with_webhooks(self, webhooks: webhooks::client::Client) -> State {
         State { webhooks, ..self }
+    }
+
+    /// With an Erlang ledger that is told what ours records.
+    #[must_use]
+    pub fn with_mirror(self, mirror: Option<mirror::Mirror>) -> State {
+        State { mirror, ..self }
+    }
+
+    /// The Erlang ledger, if there is one.
+    pub(crate) fn mirror(&self) -> Option<&mirror::Mirror> {
+        self.mirror.as_ref()
     }
 
     /// Posts webhooks.
@@ -81,6 +95,7 @@ impl State {
 
 /// Every job that a worker can run.
 pub fn registry(state: State) -> Registry {
+    let has_mirror = state.mirror.is_some();
     let registry = Registry::new()
         .batch::<record_transaction::RecordTransaction>()
         .job::<open_wallets::OpenWallets>()
@@ -105,7 +120,7 @@ pub fn registry(state: State) -> Registry {
         .job::<keep_events::KeepEvents>()
         .schedule(keep_events::schedule())
         .state(Arc::new(state));
-    reindex::register(reconcile::register(registry))
+    mirror_to_erlang::register(reindex::register(reconcile::register(registry)), has_mirror)
 }
 
 /// The queue of everything that writes to the ledger.
@@ -120,5 +135,8 @@ pub const PRODUCTS_QUEUE: &str = "products";
 /// The queue of what is sent to endpoints of users, whose slowness holds up nothing else.
 pub const WEBHOOKS_QUEUE: &str = "webhooks";
 
+/// The queue of what an Erlang ledger outside is told.
+pub const MIRROR_QUEUE: &str = "mirror";
+
 /// Every queue, most urgent first.
-pub const QUEUES: [&str; 4] = [LEDGER_QUEUE, ACCOUNTS_QUEUE, PRODUCTS_QUEUE, WEBHOOKS_QUEUE];
+pub const QUEUES: [&str; 5] = [LEDGER_QUEUE, ACCOUNTS_QUEUE, PRODUCTS_QUEUE, WEBHOOKS_QUEUE, MIRROR_QUEUE];

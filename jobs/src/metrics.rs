@@ -48,6 +48,7 @@ pub fn register_worker() {
     for metric in [BATCH_SIZE, POST_SECONDS, CHECKPOINTS, RECONCILE_SECONDS] {
         metric.register(&[]);
     }
+    crate::mirror::metrics::register();
 }
 
 /// Counts a run of reconciliation that came to its end.

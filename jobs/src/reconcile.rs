@@ -15,7 +15,7 @@ use domain::reconciliation::runs::{self, NewRun};
 use domain::{Error, Principal};
 use ledger::Book;
 use queue::schedule::{CatchUp, Overlap, Schedule};
-use queue::{Job, JobContext, JobError, NewJob, Notifier, Priority, Registry, Retry};
+use queue::{EnqueueError, Job, JobContext, JobError, NewJob, Notifier, Priority, Registry, Retry, Unique};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -79,6 +79,15 @@ pub async fn submit(
     Ok(Submitted::Done(asked))
 }
 
+impl Reconcile {
+    /// A run that finds out what a mirror lacks; at most one a minute.
+    pub(crate) fn for_mirror(book: Book) -> Result<NewJob, EnqueueError> {
+        let job = Reconcile { shard: book.shard, book_id: book.id, is_full: false, repair: false };
+        let key = format!("{}/mirror/{}/{}", Reconcile::KIND, book.shard, book.id);
+        Ok(NewJob::of(&job)?.unique(key, Unique::For(Duration::from_secs(60))).actor("mirror"))
+    }
+}
+
 /// With the job and its two schedules: every five minutes what is new, and all of it once a day.
 pub(crate) fn register(registry: Registry) -> Registry {
     let Book { shard, id: book_id } = Book::MAIN;
@@ -108,7 +117,9 @@ impl Job for Reconcile {
         runs::ask(ctx.tx().await?, &new).await?;
         let mut reader = ctx.pool().acquire().await?;
         let mut verifier = if self.is_full { Some(ctx.pool().acquire().await?) } else { None };
-        let task = Task { book, run: new.id, is_full: self.is_full, repair: self.repair };
+        let state = ctx.state::<crate::State>();
+        let mirror = state.mirror().map(|mirror| (mirror, ctx.pool()));
+        let task = Task { book, run: new.id, is_full: self.is_full, repair: self.repair, mirror };
         let done = engine::run(&task, &mut reader, verifier.as_deref_mut(), &mut Steps { ctx }).await?;
         let Some(done) = done else { return Ok(()) };
         crate::metrics::reconciled(done.took, done.summary.is_clean);

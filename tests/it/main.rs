@@ -42,6 +42,7 @@ mod log_outside;
 mod log_plans;
 mod log_witness;
 mod metrics;
+mod mirror;
 mod operate_cli;
 mod packaging;
 mod queue;

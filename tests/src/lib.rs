@@ -4,6 +4,7 @@ pub mod again;
 pub mod binary;
 pub mod bouncer;
 pub mod database;
+pub mod erlang;
 pub mod outside;
 pub mod people;
 pub mod processes;

@@ -1,5 +1,6 @@
 //! The event log: rows appended, and how long after its commit an event is pushed.
 
+mod mirror;
 mod push;
 
 use std::time::Instant;
@@ -16,10 +17,11 @@ use crate::server::Server;
 /// Events in a commit, as a full batch of recorded transactions publishes.
 const BATCH: usize = 1_000;
 
-/// Adds `events.append_1000`, and `events.push_p50_ms` with `events.push_p99_ms`.
+/// Adds `events.append_1000`, `events.push_p50_ms` with `events.push_p99_ms`, and `events.mirror`.
 pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     append(quick, report).await?;
-    push::run(quick, report).await
+    push::run(quick, report).await?;
+    mirror::run(quick, report).await
 }
 
 async fn append(quick: bool, report: &mut Report) -> Result<()> {

@@ -4,6 +4,7 @@ mod breaks;
 mod export;
 mod import;
 mod key;
+mod mirror;
 mod receipt;
 mod reconcile;
 mod statement;
@@ -33,6 +34,7 @@ enum LedgerCommand {
     Reconcile(reconcile::ReconcileArgs),
     Breaks(breaks::BreaksArgs),
     Statement(statement::StatementArgs),
+    Mirror(mirror::MirrorArgs),
 }
 
 /// Does what is asked.
@@ -50,5 +52,6 @@ pub async fn run(args: LedgerArgs) -> Result<ExitCode> {
         LedgerCommand::Reconcile(args) => reconcile::run(args).await,
         LedgerCommand::Breaks(args) => breaks::run(args).await,
         LedgerCommand::Statement(args) => statement::run(args).await,
+        LedgerCommand::Mirror(args) => mirror::run(args).await,
     }
 }

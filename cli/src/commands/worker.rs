@@ -22,6 +22,7 @@ use self::memory::Memory;
 use self::queues::Queues;
 use crate::config::{self, DatabaseArgs, ShutdownArgs};
 use crate::discovery::DiscoveryArgs;
+use crate::mirror::MirrorArgs;
 use crate::schedules::ScheduleArgs;
 use crate::telemetry::TelemetryArgs;
 use crate::webhooks::ClientArgs;
@@ -81,6 +82,8 @@ pub struct WorkerArgs {
     #[command(flatten)]
     webhooks: ClientArgs,
     #[command(flatten)]
+    mirror: MirrorArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -99,6 +102,7 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     keys::read(&key_file)?;
     // What is wrong with its flags is said before a worker process starts.
     args.webhooks.client()?;
+    args.mirror.mirror()?;
     let leases = args.database.pool("worker supervisor", 1)?;
     let bound = bind(args.metrics_listen).await?;
     let listed = args.discovery.list(leases.clone(), "worker", "http", bound.address);
@@ -164,7 +168,7 @@ fn child_command(
 ) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
     let program = program::path().context("finding this program")?;
     let (url, concurrency, telemetry) = (args.database.url()?, args.concurrency.to_string(), telemetry.clone());
-    let (schedules, webhooks) = (args.schedules.pass_on()?, args.webhooks.clone());
+    let (schedules, webhooks, mirror) = (args.schedules.pass_on()?, args.webhooks.clone(), args.mirror.clone());
     let (drain, queues) = (args.shutdown.timeout().mul_f64(0.8).as_secs_f64().to_string(), args.queues.to_string());
     Ok(Arc::new(move |slot| {
         let mut command = Command::new(&program);
@@ -173,6 +177,7 @@ fn child_command(
         command.env("LEDGER_SIGNING_KEY_FILE", &key_file).env("WORKER_QUEUES", &queues);
         schedules(&mut command);
         webhooks.pass_on(&mut command);
+        mirror.pass_on(&mut command);
         telemetry.pass_on(&mut command);
         command
     }))

@@ -19,6 +19,7 @@ use workers::supervisor::{orphan, signals};
 
 use super::worker::queues::Queues;
 use crate::config::{DatabaseArgs, ShutdownArgs};
+use crate::mirror::MirrorArgs;
 use crate::telemetry::{Identity, Spans, TelemetryArgs};
 use crate::webhooks::ClientArgs;
 use crate::{keys, schedules, telemetry};
@@ -51,6 +52,8 @@ pub struct WorkerChildArgs {
     signing_key_file: PathBuf,
     #[command(flatten)]
     webhooks: ClientArgs,
+    #[command(flatten)]
+    mirror: MirrorArgs,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }
@@ -87,7 +90,7 @@ pub async fn run(args: WorkerChildArgs, telemetry: &TelemetryArgs) -> Result<Exi
     // Read anew for each checkpoint, so that a rotation needs no restart.
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
-    let state = State::new(signing_keys).with_webhooks(args.webhooks.client()?);
+    let state = State::new(signing_keys).with_webhooks(args.webhooks.client()?).with_mirror(args.mirror.mirror()?);
     let registry = schedules::from_environment(jobs::registry(state))?;
     register(&registry);
     // It ends with the process: what it has begun is one transaction.

@@ -14,22 +14,25 @@ use ledger::reconcile::{self, Check, Page, Place, of_verification};
 use ledger::verify::verify;
 use queue::JobError;
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{pending, repair};
+use crate::mirror::{self, Mirror};
 
 /// How often a step that takes long says that it lives.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// What is to be run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Task {
+pub(super) struct Task<'a> {
     pub(super) book: Book,
     pub(super) run: Uuid,
     pub(super) is_full: bool,
     pub(super) repair: bool,
+    /// The Erlang ledger, and where connections are from that have no snapshot.
+    pub(super) mirror: Option<(&'a Mirror, &'a PgPool)>,
 }
 
 /// Where a run goes on: committed with each page.
@@ -91,12 +94,13 @@ enum Step {
     Clearing,
     Wallets,
     Statements,
+    Mirror,
     Carried,
     Repair,
     Report,
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     Step::Ledger(Check::Balanced),
     Step::Ledger(Check::Balances),
     Step::Ledger(Check::Chain),
@@ -111,6 +115,7 @@ const STEPS: [Step; 17] = [
     Step::Clearing,
     Step::Wallets,
     Step::Statements,
+    Step::Mirror,
     Step::Carried,
     Step::Repair,
     Step::Report,
@@ -126,6 +131,7 @@ impl Step {
             Step::Clearing => "R9",
             Step::Wallets => "R11 wallets",
             Step::Statements => "R10",
+            Step::Mirror => "R10 mirror",
             Step::Carried => "R12",
             Step::Repair => "repair",
             Step::Report => "report",
@@ -136,7 +142,7 @@ impl Step {
 /// Runs what is left of a run; none if all of it was done by an earlier attempt. `reader` holds the snapshot, `verifier` is
 /// a second connection, which a full run needs.
 pub(super) async fn run(
-    task: &Task,
+    task: &Task<'_>,
     reader: &mut PgConnection,
     mut verifier: Option<&mut PgConnection>,
     keep: &mut impl Keep,
@@ -172,7 +178,7 @@ pub(super) async fn run(
 
 /// A run in its current step.
 struct Running<'a> {
-    task: &'a Task,
+    task: &'a Task<'a>,
     window: &'a Window,
     cursor: &'a mut Cursor,
     summary: &'a mut Option<Summary>,
@@ -193,6 +199,7 @@ impl Running<'_> {
             Step::Clearing => r09_clearing::page(snapshot, window).await?,
             Step::Wallets => r11_wallets::page(snapshot, window).await?,
             Step::Statements => self.statements(place, keep).await?,
+            Step::Mirror => self.mirror(place, keep).await?,
             Step::Carried => r12_carried::page(keep.tx().await?, window).await?,
             Step::Repair => {
                 if self.task.repair {
@@ -233,6 +240,17 @@ impl Running<'_> {
         let done = r10_statements::page(keep.tx().await?, self.window, self.task.run, place).await?;
         self.leave_out(keep, Step::Statements.name(), done.left_out).await?;
         Ok(done.page)
+    }
+
+    /// Compares the Erlang ledger, if there is one. What it came to is written at once, as statements are.
+    async fn mirror(&mut self, place: Option<Place>, keep: &mut impl Keep) -> Result<Page, JobError> {
+        let Some((mirror, pool)) = self.task.mirror else { return Ok(Page::default()) };
+        let Task { book, run, is_full, .. } = *self.task;
+        let task = mirror::Task { mirror, pool, book, run, is_full };
+        let compared = mirror::compare(&task, place).await?;
+        self.leave_out(keep, Step::Mirror.name(), compared.left_out).await?;
+        mirror::keep_compared(&task, keep.tx().await?, &compared, self.cursor.left_out == 0).await?;
+        Ok(Page { found: Vec::new(), ..compared.page })
     }
 
     /// Derives all of the ledger again. It reads over a snapshot of its own, and is done again from the start if it is killed.

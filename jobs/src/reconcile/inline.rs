@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use super::Progress;
 use super::engine::{self, Cursor, Keep, Task};
+use crate::mirror::Mirror;
 
 /// Keeps the pages of a run by transactions of the pool.
 struct Pages<'a, F> {
@@ -44,16 +45,22 @@ impl<F: FnMut(&Progress) + Send> Keep for Pages<'_, F> {
     }
 }
 
-/// Does a whole run here and now, on up to three connections of the pool.
+/// Does a whole run here and now, on up to four connections of the pool, and with the Erlang ledger if there is one.
 ///
 /// # Errors
 /// When the database fails or there is no such book. What does not agree is no error: it is a break.
-pub async fn run_inline(pool: &PgPool, new: &NewRun, tell: impl FnMut(&Progress) + Send) -> Result<Summary, BoxError> {
+pub async fn run_inline(
+    pool: &PgPool,
+    new: &NewRun,
+    mirror: Option<&Mirror>,
+    tell: impl FnMut(&Progress) + Send,
+) -> Result<Summary, BoxError> {
     let mut pages = Pages { pool, tx: None, tell };
     runs::ask(pages.tx().await?, new).await?;
     let mut reader = pool.acquire().await?;
     let mut verifier = if new.is_full { Some(pool.acquire().await?) } else { None };
-    let task = Task { book: new.book, run: new.id, is_full: new.is_full, repair: new.repair };
+    let mirror = mirror.map(|mirror| (mirror, pool));
+    let task = Task { book: new.book, run: new.id, is_full: new.is_full, repair: new.repair, mirror };
     let done = engine::run(&task, &mut reader, verifier.as_deref_mut(), &mut pages).await?;
     Ok(done.expect("it begins at its first step").summary)
 }

@@ -177,7 +177,7 @@ impl Stage {
     pub(super) async fn run(&self, is_full: bool, repair: bool) -> Uuid {
         let id = Uuid::now_v7();
         let new = NewRun { id, book: Book::MAIN, is_full, repair, asked_by: "test".to_owned() };
-        let summary = reconcile::run_inline(&self.pool, &new, |_| ()).await.unwrap();
+        let summary = reconcile::run_inline(&self.pool, &new, None, |_| ()).await.unwrap();
         assert_eq!(summary.is_clean, summary.open == 0);
         id
     }

@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::breaks::{operator, print_break};
 use crate::config::DatabaseArgs;
+use crate::mirror::MirrorArgs;
 
-/// The connections of a run: one reads, one verifies, one writes.
-const CONNECTIONS: u32 = 3;
+/// The connections of a run: one reads, one verifies, one writes, one compares the Erlang ledger.
+const CONNECTIONS: u32 = 4;
 
 /// Compare what the ledger, the requests and statements of others say, and name what does not agree.
 ///
@@ -36,6 +37,8 @@ pub(super) struct ReconcileArgs {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    mirror: MirrorArgs,
 }
 
 /// Reconciles the main book.
@@ -56,7 +59,8 @@ pub(super) async fn run(args: ReconcileArgs) -> Result<ExitCode> {
         ));
         bar.tick();
     };
-    let summary = run_inline(&pool, &new, tell).await;
+    let mirror = args.mirror.mirror()?;
+    let summary = run_inline(&pool, &new, mirror.as_ref(), tell).await;
     bar.finish_and_clear();
     let summary = summary.map_err(|error| anyhow!("reconciling: {error}"))?;
     let mut connection = pool.acquire().await?;
