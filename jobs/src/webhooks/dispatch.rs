@@ -15,8 +15,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::deliver_webhook::{self, DeliverWebhook};
 
-/// Looks without a hint are this far apart.
-const POLL: Duration = Duration::from_secs(1);
+/// Looks without a hint are this far apart: what a lost hint costs.
+const POLL: Duration = Duration::from_secs(5);
 /// Looks are at least this far apart, however much happens: what is delivered over the internet is not in a hurry.
 const GAP: Duration = Duration::from_millis(100);
 /// The pause after a failure.
@@ -31,9 +31,9 @@ const IDLE_MS_MAX: &str = "10000";
 /// Follows the log of this shard for as long as it is polled; what fails is tried again.
 pub async fn follow(pool: PgPool, notifier: Notifier, shard: i16) {
     let own = connections(&pool);
-    let mut listener = None;
+    let (mut listener, mut done) = (None, None);
     loop {
-        let looked = look(&own, &notifier, shard).await;
+        let looked = look_on(&own, &notifier, shard, &mut done).await;
         if let Err(error) = &looked {
             tracing::warn!(%error, "webhooks are late: events cannot be turned into deliveries");
         }
@@ -58,7 +58,13 @@ async fn wait(listener: Option<PgListener>, own: &PgPool) -> Option<PgListener> 
                 let mut listener = PgListener::connect_with(own).await?;
                 listener.listen(CHANNEL).await.map(|()| listener)
             };
-            listening.await.ok()?
+            match listening.await {
+                Ok(listener) => listener,
+                Err(_) => {
+                    sleep(BACKOFF).await;
+                    return None;
+                }
+            }
         }
     };
     match timeout(POLL, listener.try_recv()).await {
@@ -76,8 +82,16 @@ async fn wait(listener: Option<PgListener>, own: &PgPool) -> Option<PgListener> 
 /// # Errors
 /// When the database fails.
 pub async fn look(own: &PgPool, notifier: &Notifier, shard: i16) -> Result<usize, BoxError> {
+    look_on(own, notifier, shard, &mut None).await
+}
+
+/// The same, where everything up to `done` is known to be done; where nothing came since, one statement is all.
+async fn look_on(own: &PgPool, notifier: &Notifier, shard: i16, done: &mut Option<i64>) -> Result<usize, BoxError> {
     let last = log::number(own, shard).await?;
     let mut made = 0;
+    if *done == Some(last) {
+        return Ok(made);
+    }
     loop {
         let mut tx = own.begin().await?;
         if !dispatch::is_free(&mut tx, shard).await? {
@@ -90,6 +104,7 @@ pub async fn look(own: &PgPool, notifier: &Notifier, shard: i16) -> Result<usize
         }
         made += step.made;
         if step.position >= Position::end_of(last) {
+            *done = Some(last);
             return Ok(made);
         }
     }
