@@ -48,7 +48,7 @@ pub async fn create(conn: &mut PgConnection, schedule: &Schedule) -> Result<(), 
     announce(conn).await
 }
 
-/// Changes a schedule; from then on, what code declares of it is not applied, until [`revert`]. If it is to tick at other
+/// Changes a schedule; from then on, what code declares of it is not applied, until [`revert`](super::revert). If it is to tick at other
 /// times, it does so from now on, and forgets ticks that are due and not fired yet.
 ///
 /// # Errors
