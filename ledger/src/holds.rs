@@ -26,7 +26,7 @@ pub fn expiry_id(hold: TransactionId) -> TransactionId {
 /// only if some are.
 ///
 /// # Errors
-/// As [`post`].
+/// As [`posting::post`](crate::posting::post).
 pub async fn expire(conn: &mut PgConnection, book: Book, limit: usize) -> Result<Expired, PostError> {
     let limit = limit.clamp(1, BATCH_MAX);
     let due = due(conn, book, limit as i64).await?;

@@ -6,7 +6,7 @@
 //! - too many restarts in a window, or too many early deaths in a row, and the supervisor gives up: its process then
 //!   exits with [`EXIT_GIVEN_UP`], so that whatever runs it sees that something is wrong with more than one job;
 //! - one that is silent, because it is stopped or stuck, is killed and started again; one that has too much memory is
-//!   replaced: a successor is at work before it is asked to end ([`vitals`], [`slot`]);
+//!   replaced: a successor is at work before it is asked to end (`vitals`, [`slot`]);
 //! - a child never outlives its supervisor, not even a killed one: the kernel signals it ([`spawn`]), and it sees the
 //!   end of its standard input ([`lifeline`]), even when it is stuck ([`orphan`]).
 //!
