@@ -1,4 +1,4 @@
-//! Several names in one parameter, with commas between.
+//! Names in parameters: several with commas between, and that of a limit.
 
 use poem_openapi::registry::MetaSchema;
 
@@ -41,6 +41,26 @@ mod tests {
         assert_eq!(Names::parse("ledger,user:1").unwrap(), Names(vec!["ledger".to_owned(), "user:1".to_owned()]));
         for wrong in ["", ",", "a,", "a b", "a, b", "ü", &"a,".repeat(20), &"a".repeat(101)] {
             assert!(Names::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
+
+/// The name of a limit, as the queue takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LimitName(pub(crate) String);
+
+string_scalar!([] LimitName);
+
+impl LimitName {
+    fn schema() -> MetaSchema {
+        MetaSchema { pattern: Some("^[A-Za-z0-9_.:/-]{1,128}$".to_owned()), ..MetaSchema::new("string") }
+    }
+
+    fn parse(text: &str) -> Result<LimitName, Refused> {
+        let is_fit = |one: u8| one.is_ascii_alphanumeric() || b"_.:/-".contains(&one);
+        match text.len() {
+            1..=128 if text.bytes().all(is_fit) => Ok(LimitName(text.to_owned())),
+            _ => Err(("limit_name", "This must be 1 to 128 letters, digits and `_ - . : /`.".to_owned())),
         }
     }
 }

@@ -120,7 +120,12 @@ impl Payload for SseReply {
     const CONTENT_TYPE: &'static str = "text/event-stream";
 
     fn schema_ref() -> MetaSchemaRef {
-        let schema = MetaSchema { description: Some("Server-sent events."), ..MetaSchema::new("string") };
+        let text = || MetaSchemaRef::Inline(Box::new(MetaSchema::new("string")));
+        let schema = MetaSchema {
+            description: Some("Server-sent events; each has these fields."),
+            properties: vec![("id", text()), ("event", text()), ("data", text())],
+            ..MetaSchema::new("object")
+        };
         MetaSchemaRef::Inline(Box::new(schema))
     }
 }

@@ -60,7 +60,7 @@ pub struct WorkerChildArgs {
 
 /// How many connections to the database a worker process opens at most.
 pub(crate) fn connections_max(queues: &Queues, concurrency: u16) -> u32 {
-    queues.runs_max(concurrency) + CONNECTIONS_BESIDE_JOBS
+    queues.connections(concurrency) + CONNECTIONS_BESIDE_JOBS
 }
 
 impl WorkerChildArgs {

@@ -9,7 +9,7 @@ use queue::control::Control;
 use super::limits::find;
 use super::set_limit::RESERVED;
 use crate::auth::{Caller, needs};
-use crate::body::text::Text;
+use crate::body::names::LimitName;
 use crate::deed::{self, Done};
 use crate::idempotency::IdempotencyKey;
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -35,7 +35,7 @@ impl ResetLimit {
         #[oai(scope = "needs::QUEUES_ADMIN")] caller: Caller,
         uri: &Uri,
         /// The limit.
-        name: Path<Text<1, 128>>,
+        name: Path<LimitName>,
         /// Makes the request safe to repeat: the same key gets the same answer.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
@@ -46,8 +46,8 @@ impl ResetLimit {
             Submitted::Replayed(kept) => return Ok(Done::kept(&kept)),
         };
         let mut control = Control::new(doing.conn(), caller.0.book.shard, deed::actor(&caller))?;
-        let _ = control.reset_limit(&name.0).await?;
-        let limit = find(doing.conn(), &name.0).await?;
+        let _ = control.reset_limit(&name.0.0).await?;
+        let limit = find(doing.conn(), &name.0.0).await?;
         Ok(deed::finish(&self.0, doing, &limit).await?)
     }
 }

@@ -9,8 +9,8 @@ use queue::control::{Control, LimitRule};
 use super::limits::find;
 use crate::auth::{Caller, needs};
 use crate::body::integer::Integer;
+use crate::body::names::LimitName;
 use crate::body::object::object;
-use crate::body::text::Text;
 use crate::body::{Body, Shape};
 use crate::deed::{self, Done};
 use crate::reply::{Failure, Operation, Refusal, refusals};
@@ -65,7 +65,7 @@ impl SetLimit {
         #[oai(scope = "needs::QUEUES_ADMIN")] caller: Caller,
         uri: &Uri,
         /// The limit: letters, digits and `_ - . : /`.
-        name: Path<Text<1, 128>>,
+        name: Path<LimitName>,
         body: Body<LimitRequest>,
     ) -> Result<Done<LimitView>, Failure<Self>> {
         let begun = deed::begin(&self.0, &caller, ("PUT /api/v1/limits/{name}", uri), None, None).await?;
@@ -74,8 +74,8 @@ impl SetLimit {
             Submitted::Replayed(kept) => return Ok(Done::kept(&kept)),
         };
         let mut control = Control::new(doing.conn(), caller.0.book.shard, deed::actor(&caller))?;
-        let _ = control.set_limit(&name.0, rule(&body.value)).await?;
-        let limit = find(doing.conn(), &name.0).await?;
+        let _ = control.set_limit(&name.0.0, rule(&body.value)).await?;
+        let limit = find(doing.conn(), &name.0.0).await?;
         Ok(deed::finish(&self.0, doing, &limit).await?)
     }
 }

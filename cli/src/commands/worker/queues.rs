@@ -6,6 +6,10 @@ use std::str::FromStr;
 use jobs::QUEUES;
 use queue::backend::ConsumerConfig;
 
+/// Queues whose jobs wait for other machines most of the time, and hold no connection meanwhile.
+const OUTWARD: [&str; 2] = [jobs::WEBHOOKS_QUEUE, jobs::MIRROR_QUEUE];
+/// How many connections all jobs of one of these share.
+const CONNECTIONS_OUTWARD: u32 = 2;
 /// The highest weight.
 const WEIGHT_MAX: u32 = 1_000;
 
@@ -25,14 +29,17 @@ impl Queues {
         consumer
     }
 
-    /// How many runs there may be at once with this concurrency.
-    pub(crate) fn runs_max(&self, concurrency: u16) -> u32 {
-        let queues = match self.0.len() {
-            0 => QUEUES.len(),
-            _ if self.is_weighted() => 1,
-            some => some,
+    /// How many connections to the database the runs with this concurrency have at once: one each, but few where they wait for
+    /// others most of the time.
+    pub(crate) fn connections(&self, concurrency: u16) -> u32 {
+        let names = || self.0.iter().map(|(name, _)| name.as_str());
+        let is_outward = |name: &&str| OUTWARD.contains(name);
+        let (queues, outward) = match self.0.len() {
+            0 => (QUEUES.len() - OUTWARD.len(), OUTWARD.len()),
+            _ if self.is_weighted() => (1, 0),
+            some => (some - names().filter(is_outward).count(), names().filter(is_outward).count()),
         };
-        u32::from(concurrency) * queues as u32
+        u32::from(concurrency) * queues as u32 + CONNECTIONS_OUTWARD * outward as u32
     }
 
     fn is_weighted(&self) -> bool {
@@ -106,8 +113,8 @@ mod tests {
 
     #[test]
     fn queues_with_weights_share_the_places() {
-        let runs = |text: &str| text.parse::<Queues>().unwrap().runs_max(8);
-        assert_eq!(runs(""), 8 * jobs::QUEUES.len() as u32);
-        assert_eq!((runs("ledger"), runs("ledger,accounts"), runs("ledger:2,accounts")), (8, 16, 8));
+        let of = |text: &str| text.parse::<Queues>().unwrap().connections(8);
+        assert_eq!((of(""), of("ledger"), of("ledger,accounts"), of("ledger:2,accounts")), (28, 8, 16, 8));
+        assert_eq!((of("webhooks"), of("mirror,ledger")), (2, 10));
     }
 }
