@@ -65,9 +65,9 @@ struct OnlineRetailArgs {
     /// Where the refused lines go, each with its number and reason.
     #[arg(long, value_name = "FILE", default_value = "rejects.csv")]
     rejects: PathBuf,
-    /// Seconds to keep trying while the API does not answer, or the workers do not get on.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    give_up_after: u64,
+    /// Seconds to keep trying while the API does not answer, or the workers do not get on; unless given, 600, and 5 for the first answer.
+    #[arg(long, value_name = "SECONDS")]
+    give_up_after: Option<u64>,
 }
 
 /// Runs the import and prints what it came to.
@@ -77,7 +77,7 @@ struct OnlineRetailArgs {
 pub async fn run(args: ImportArgs) -> Result<ExitCode> {
     let Format::OnlineRetail(args) = args.format;
     let started = Instant::now();
-    let client = Client::new(&args.api, &args.key, Duration::from_secs(args.give_up_after))?;
+    let client = Client::new(&args.api, &args.key, args.give_up_after.map(Duration::from_secs))?;
     let file = File::read(&args.file)?;
     client.greet().await?;
     let plan = Plan::of(&file.lines);

@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use super::wire::Problem;
 
-/// How long the first call keeps trying: a wrong address should be told at once, a starting service waited for.
+/// How long the first call keeps trying, unless told: a wrong address should be told at once, a starting service waited for.
 const FIRST_CALL_GIVES_UP_AFTER: Duration = Duration::from_secs(5);
+/// How long the others do, unless told.
+const GIVES_UP_AFTER: Duration = Duration::from_secs(600);
 /// The pause after the first failure; doubled with each that follows.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// The longest pause, whatever `Retry-After` asks for.
@@ -24,7 +26,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     key: String,
-    give_up_after: Duration,
+    give_up_after: Option<Duration>,
 }
 
 /// An answer that trying again would not change.
@@ -36,11 +38,11 @@ pub struct Answer {
 }
 
 impl Client {
-    /// A client of the API at `api`, such as `http://127.0.0.1:4000`, that tries each call for `give_up_after`.
+    /// A client of the API at `api`, such as `http://127.0.0.1:4000`, that tries each call for `give_up_after`, if that is given.
     ///
     /// # Errors
     /// When the address or the key cannot be one.
-    pub fn new(api: &str, key: &str, give_up_after: Duration) -> Result<Client> {
+    pub fn new(api: &str, key: &str, give_up_after: Option<Duration>) -> Result<Client> {
         let base = base(api)?;
         ensure!(
             !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()),
@@ -52,7 +54,7 @@ impl Client {
 
     /// How long a call, or a wait for the workers, goes on without any progress.
     pub fn give_up_after(&self) -> Duration {
-        self.give_up_after
+        self.give_up_after.unwrap_or(GIVES_UP_AFTER)
     }
 
     /// Makes sure that the API is there and that the key may create users.
@@ -60,7 +62,7 @@ impl Client {
     /// # Errors
     /// When it is not reached, is something else, or refuses the key: one line that says which.
     pub async fn greet(&self) -> Result<()> {
-        let patience = FIRST_CALL_GIVES_UP_AFTER.min(self.give_up_after);
+        let patience = self.give_up_after.unwrap_or(FIRST_CALL_GIVES_UP_AFTER);
         let answer = self.call(Method::GET, "users?limit=1", None, patience).await?;
         match answer.status {
             StatusCode::OK if serde_json::from_slice::<Value>(&answer.body).is_ok_and(|body| body.is_object()) => {
@@ -77,7 +79,7 @@ impl Client {
     /// # Errors
     /// When there is no answer in time, or it is not a 200 with this content.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let answer = self.call(Method::GET, path, None, self.give_up_after).await?;
+        let answer = self.call(Method::GET, path, None, self.give_up_after()).await?;
         ensure!(answer.status == StatusCode::OK, "GET {path}: {}", answer.describe());
         answer.json().with_context(|| format!("GET {path}"))
     }
@@ -88,7 +90,7 @@ impl Client {
     /// # Errors
     /// When there is no answer in time.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.call(Method::POST, path, Some(body), self.give_up_after).await
+        self.call(Method::POST, path, Some(body), self.give_up_after()).await
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>, patience: Duration) -> Result<Answer> {
