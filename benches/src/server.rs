@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cli::migrations::migrate;
 use cli::postgres::ephemeral::Ephemeral;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
 /// The settings that figures depend on.
@@ -114,8 +114,8 @@ impl Database {
     /// # Errors
     /// When it does not answer.
     pub(crate) async fn pool(&self, connections_max: u32) -> Result<PgPool> {
-        let options = PgPoolOptions::new().max_connections(connections_max).min_connections(1);
-        let options = options.test_before_acquire(false);
+        let options = queue::pool_options().max_connections(connections_max).min_connections(1);
+        let options = options.before_acquire(|_, _| Box::pin(async { Ok(true) }));
         options.connect_with(self.options.clone()).await.context("connecting to the suite's own database")
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 #[cfg(target_os = "linux")]
 use rustix::process::{Signal, set_parent_process_death_signal};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::folder::running::Running;
@@ -66,7 +66,7 @@ impl DatabaseArgs {
     /// When the address is missing or wrong.
     pub fn pool(&self, role: &str, connections_max: u32) -> Result<PgPool> {
         let options = options(&self.url()?)?.application_name(&format!("bitnexus {role}"));
-        let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = queue::pool_options().max_connections(connections_max).acquire_timeout(ACQUIRE_TIMEOUT);
         Ok(pool.connect_lazy_with(options))
     }
 }

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgExecutor, PgPool};
 use tokio::sync::mpsc;
+
+use crate::pool_options;
 
 /// The channel that worker processes listen on; the payload is a queue's name.
 pub(crate) const CHANNEL: &str = "queue_wake";
@@ -65,8 +66,9 @@ async fn send_all(pool: PgPool, mut hints: mpsc::UnboundedReceiver<Hint>) {
     // A hint need not wait for the disk: it is sent after the commit that it tells of.
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
     let options = options.options([("synchronous_commit", "off")]);
-    // Not tested before use, which would double the way of each hint.
-    let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect_lazy_with(options);
+    // Not checked before use, which would double the way of each hint: no transaction is begun here.
+    let own = pool_options().max_connections(1).before_acquire(|_, _| Box::pin(async { Ok(true) }));
+    let own = own.connect_lazy_with(options);
     while let Some(first) = hints.recv().await {
         let mut gathered = HashSet::from([first]);
         while let Ok(more) = hints.try_recv() {

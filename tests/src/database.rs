@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cli::migrations::migrate;
 use cli::postgres::ephemeral::Ephemeral;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
@@ -43,7 +43,7 @@ impl Database {
 
     /// A pool of at most `connections_max` connections to it.
     pub async fn pool(&self, connections_max: u32) -> PgPool {
-        let pool = PgPoolOptions::new().max_connections(connections_max);
+        let pool = queue::pool_options().max_connections(connections_max);
         pool.connect_with(self.options()).await.expect("the test's own database accepts connections")
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use domain::UserId;
 use domain::access::REVOKED_CHANNEL;
 use sqlx::PgPool;
-use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgNotification};
 use uuid::Uuid;
 
 use super::Tokens;
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) fn spawn(pool: &PgPool, tokens: Weak<Tokens>) {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus api listen");
     // Apart from the pool of the requests, which may all be in use.
-    let own = PgPoolOptions::new().max_connections(1).acquire_timeout(HEARS).connect_lazy_with(options);
+    let own = queue::pool_options().max_connections(1).acquire_timeout(HEARS).connect_lazy_with(options);
     tokio::spawn(async move {
         while tokens.strong_count() > 0 {
             if let Err(error) = follow(&own, &tokens).await {

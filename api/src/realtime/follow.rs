@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::events::log::{self, Most, PLANNER, Which};
 use domain::events::{CHANNEL, Position};
 use sqlx::PgPool;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::PgListener;
 
 use super::hub::Hub;
 
@@ -35,11 +35,7 @@ const CONNECTIONS_MAX: u32 = 4;
 /// The connections that the log is read through.
 pub(super) fn pool(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus api events").options(PLANNER);
-    PgPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
-        .acquire_timeout(PATIENCE)
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
+    queue::pool_options().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
 /// Starts the follower and its ear; both end with the hub.
@@ -95,7 +91,7 @@ async fn look(hub: &Hub) -> sqlx::Result<Option<Duration>> {
 /// Passes hints on.
 async fn listen(hub: Weak<Hub>, pool: PgPool) {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus api events listen");
-    let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+    let own = queue::pool_options().max_connections(1).connect_lazy_with(options);
     while hub.strong_count() > 0 {
         if let Err(error) = hear(&own, &hub).await {
             tracing::debug!(%error, "no hints of events for now; polling finds them");

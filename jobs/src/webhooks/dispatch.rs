@@ -9,7 +9,7 @@ use domain::events::log::{self, Most, PLANNER, Which};
 use domain::events::{CHANNEL, Position, cursor};
 use domain::webhooks::dispatch::{self, FOLLOWER, Wanted};
 use queue::{BoxError, Job, Notifier};
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{sleep, timeout};
 
@@ -46,7 +46,7 @@ pub async fn follow(pool: PgPool, notifier: Notifier, shard: i16) {
 fn connections(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus webhooks").options(PLANNER);
     let options = options.options([("idle_in_transaction_session_timeout", IDLE_MS_MAX)]);
-    PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE).connect_lazy_with(options)
+    queue::pool_options().max_connections(2).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
 /// Returns when there may be events; the listener is for the next time.

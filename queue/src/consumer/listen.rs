@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener};
 
 use super::Shared;
 use crate::control;
 use crate::notify::CHANNEL;
+use crate::pool_options;
 use crate::schedule::CHANGED;
 
 /// The wait after a failure; meanwhile polling finds the jobs.
@@ -32,7 +33,7 @@ pub(super) async fn run(shared: Arc<Shared>, options: Arc<PgConnectOptions>) {
 }
 
 async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+    let pool = pool_options().max_connections(1).connect_with(options).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen_all([CHANNEL, control::CHANNEL]).await?;
     shared.is_listening.store(true, Ordering::Relaxed);

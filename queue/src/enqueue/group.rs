@@ -6,13 +6,12 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgPool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{EnqueueError, Enqueued, enqueue};
-use crate::{NewJob, Notifier, Unique, trace};
+use crate::{NewJob, Notifier, Unique, pool_options, trace};
 
 /// Jobs that share a commit at most.
 const GROUP_MAX: usize = 1_000;
@@ -70,9 +69,8 @@ fn connections(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue enqueue");
     // The statement is planned once: its plan never depends on the jobs, and planning costs more than inserting.
     let options = options.options([("plan_cache_mode", "force_generic_plan")]);
-    // Tested only after standing idle: before each use, that would double the way of each commit.
-    let own = PgPoolOptions::new().max_connections(COMMITS_MAX as u32).test_before_acquire(false);
-    let own = own.before_acquire(|conn, meta| {
+    // Checked only after standing idle: before each use, that would double the way of each commit. No commit is ever dropped half-way.
+    let own = pool_options().max_connections(COMMITS_MAX as u32).before_acquire(|conn, meta| {
         Box::pin(async move {
             if meta.idle_for > IDLE_MAX {
                 conn.ping().await?;

@@ -6,7 +6,6 @@ use queue::Registry;
 use queue::testing::{Outcome, Ran, drain};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 
 use super::harness::Api;
 
@@ -17,7 +16,7 @@ fn registry() -> Registry {
 /// A worker's pool: more connections than the job may use.
 async fn worker_pool(api: &Api) -> PgPool {
     let options = api.pool.connect_options().as_ref().clone();
-    PgPoolOptions::new().max_connections(30).connect_with(options).await.unwrap()
+    queue::pool_options().max_connections(30).connect_with(options).await.unwrap()
 }
 
 async fn create_users(pool: &PgPool, count: i32) {

@@ -9,7 +9,6 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use tests::proxy::{Held, Proxy};
 use tests::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,7 +99,7 @@ async fn behind_a_proxy() -> (Server, Proxy, PgPool) {
     cli::migrations::migrate(&direct).await.unwrap();
     direct.close().await;
     let proxy = Proxy::start(server.folder());
-    let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(3));
+    let pool = queue::pool_options().max_connections(4).acquire_timeout(Duration::from_secs(3));
     let pool = pool.connect(&server.url_through(proxy.folder(), "postgres")).await.unwrap();
     (server, proxy, pool)
 }
@@ -157,7 +156,7 @@ async fn lists_are_read_from_the_replica_unless_it_is_away_or_the_caller_has_jus
     cli::migrations::migrate(&copy).await.unwrap();
     copy.close().await;
     let proxy = Proxy::start(server.folder());
-    let replica = PgPoolOptions::new().acquire_timeout(Duration::from_secs(1));
+    let replica = queue::pool_options().acquire_timeout(Duration::from_secs(1));
     let replica = replica.connect_lazy(&server.url_through(proxy.folder(), "replica")).unwrap();
     let limits = Limits { replica_lag_max: lag, ..rates(|_| {}) };
     let api = Api::start_on(primary, Some(replica), limits).await;

@@ -12,7 +12,6 @@ use domain::access::keys;
 use domain::events::publish;
 use ledger::Book;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use tests::server::{Server, Shutdown};
 use tests::sse::Sse;
 use tests::{binary, people};
@@ -132,7 +131,7 @@ async fn until_seen(seen: &[Arc<AtomicUsize>], more: usize) {
 async fn every_process_tells_everything_once_whatever_is_killed() {
     let mut server = Server::start(&["fsync=off", "max_connections=200"]);
     let database = server.url("postgres");
-    let pool = PgPoolOptions::new().max_connections(60).connect(&database).await.unwrap();
+    let pool = queue::pool_options().max_connections(60).connect(&database).await.unwrap();
     migrate(&pool).await.unwrap();
     let admin = people::admin(&pool).await;
     let key = keys::create(&mut pool.acquire().await.unwrap(), 0, admin.user_id, "test").await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue::backend::ConsumerConfig;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use tests::again::{Again, asked_to_end};
 use tests::random::Random;
 use workers::child::{self, ChildConfig};
@@ -82,7 +82,7 @@ fn run_as_a_child() {
     runtime.block_on(async {
         let diary = Arc::new(Diary::open(Path::new(&diary)));
         let options: PgConnectOptions = database.parse().unwrap();
-        let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(2));
+        let pool = queue::pool_options().max_connections(10).acquire_timeout(Duration::from_secs(2));
         let pool = pool.connect_lazy_with(options);
         diary.note(What::Started);
         if role == Role::Enqueuer.name() {

@@ -1,10 +1,13 @@
-//! The queue behind a proxy that pools connections by transaction: no session of its own, no LISTEN.
+//! The queue's own pools, and the queue behind a proxy that pools connections by transaction: no session of its own, no LISTEN.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 use queue::inspect::JobState;
 use queue::{Job, JobContext, JobError, NewJob, Registry, Retry};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgPool};
 use tests::bouncer::Bouncer;
 use tests::database::Database;
 
@@ -17,7 +20,7 @@ async fn pooled(database: &Database) -> Option<(PgPool, Bouncer)> {
     let socket = options.get_socket().expect("the tests' server has a socket").clone();
     match Bouncer::start(&socket, 3).await {
         Ok(bouncer) => {
-            let pool = PgPoolOptions::new().max_connections(10);
+            let pool = queue::pool_options().max_connections(10);
             Some((pool.connect_with(bouncer.before(options)).await.unwrap(), bouncer))
         }
         Err(missing) => {
@@ -81,4 +84,24 @@ async fn progress_is_reported_through_a_transaction_pool() {
     let errors: Vec<String> =
         sqlx::query_scalar("select errors -> 0 ->> 'error' from queue.dead_job").fetch_all(&outside).await.unwrap();
     assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_given_up_while_it_began_takes_nothing_of_others_with_it() {
+    let database = Database::create().await;
+    let outside = database.pool(1).await;
+    make_effects(&outside).await;
+    let pool = database.pool(1).await;
+    let mut given_up = 0;
+    for round in 0..20 {
+        {
+            // Asked for a connection, and then for the transaction; gone before the answer, as with a client that hangs up.
+            let mut connection = pool.acquire().await.unwrap();
+            let begun = pin!(connection.begin());
+            given_up += usize::from(begun.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        sqlx::query("insert into effect values ('paid')").execute(&pool).await.unwrap();
+        assert_eq!(effects(&outside).await.len(), round + 1, "what was confirmed is there");
+    }
+    assert_ne!(given_up, 0, "each time the server was faster");
 }

@@ -104,19 +104,6 @@ impl Kit {
         events::publish(&mut self.pool.acquire().await.unwrap(), Book::MAIN, &[event]).await.unwrap();
     }
 
-    /// Begins to turn what happened into deliveries, in a process that ends in the middle; how many if it came to its end.
-    pub(super) async fn dispatch_cut_off(&self) -> usize {
-        let own = PgPool::connect_with(self.pool.connect_options().as_ref().clone()).await.unwrap();
-        let made = tokio::select! {
-            biased;
-            made = dispatch::look(&own, &self.notifier, 0) => made.unwrap(),
-            () = tokio::task::yield_now() => 0,
-        };
-        // Its connections end with it, and with them what they had begun.
-        own.close().await;
-        made
-    }
-
     /// Turns what happened into deliveries; how many.
     pub(super) async fn dispatch(&self) -> usize {
         dispatch::look(&self.pool, &self.notifier, 0).await.unwrap()

@@ -7,7 +7,6 @@ use anyhow::{Result, anyhow};
 use api::{Limits, Network, Origin, RateLimit, Rates, Tls};
 use clap::Args;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 
 use crate::config::{given, options_of, seconds};
 
@@ -91,7 +90,7 @@ impl ProtectionArgs {
     pub(super) fn replica(&self, connections_max: u32) -> Result<Option<PgPool>> {
         let Some(url) = given(self.replica_url.as_deref()) else { return Ok(None) };
         let options = options_of("--replica-url (REPLICA_URL)", url)?.application_name("bitnexus api, replica");
-        let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(REPLICA_TIMEOUT);
+        let pool = queue::pool_options().max_connections(connections_max).acquire_timeout(REPLICA_TIMEOUT);
         Ok(Some(pool.connect_lazy_with(options)))
     }
 
