@@ -8,6 +8,7 @@ mod mirror;
 mod postgres;
 mod queue;
 mod schedules;
+mod webhooks;
 
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,7 @@ pub fn metrics() -> Vec<Metric> {
         .chain(schedules::METRICS)
         .chain(ledger::METRICS)
         .chain(mirror::METRICS)
+        .chain(webhooks::METRICS)
         .chain(postgres::METRICS)
         .collect()
 }
@@ -58,6 +60,7 @@ fn register() {
     schedules::register();
     ledger::register();
     mirror::register();
+    webhooks::register();
     postgres::register();
     for metric in [UP, READ_AT, READ_SECONDS, READ_ERRORS] {
         metric.register(&[]);
@@ -91,6 +94,7 @@ async fn read(conn: &mut PgConnection) -> sqlx::Result<f64> {
     schedules::read(&mut tx, Book::MAIN.shard).await?;
     ledger::read(&mut tx, Book::MAIN).await?;
     mirror::read(&mut tx, Book::MAIN).await?;
+    webhooks::read(&mut tx, Book::MAIN.shard).await?;
     postgres::read(&mut tx).await?;
     let at_s = sqlx::query_scalar!(r#"select extract(epoch from clock_timestamp())::float8 as "at!""#);
     let at_s = at_s.fetch_one(&mut *tx).await?;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::webhooks::client::{Answer, SendError};
-use crate::webhooks::{ENDPOINT_LIMIT, SCHEDULE, sign};
+use crate::webhooks::{ENDPOINT_LIMIT, SCHEDULE, metrics, sign};
 
 /// Posts one delivery, unless it has ended.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +63,7 @@ impl Job for DeliverWebhook {
             return ctx.set_result(&json!({ "cancelled": true }));
         }
         let (tried, is_gone) = attempt(ctx, &outgoing).await;
+        metrics::tried(&tried);
         outgoing::record(ctx.tx().await?, &outgoing, &tried).await?;
         if is_gone {
             outgoing::disable(ctx.tx().await?, &outgoing, "gone").await?;

@@ -30,10 +30,6 @@ pub(crate) const RECONCILES: Metric = define::counter(
     "Runs of reconciliation that came to their end: clean, or with breaks.",
 );
 
-/// All of them.
-pub const METRICS: [Metric; 8] =
-    [GROUP_SIZE, POSTINGS, REFUSALS, BATCH_SIZE, POST_SECONDS, CHECKPOINTS, RECONCILE_SECONDS, RECONCILES];
-
 /// Makes the series of an API process, at 0.
 pub fn register_submitter() {
     GROUP_SIZE.register(&[]);
@@ -49,6 +45,7 @@ pub fn register_worker() {
         metric.register(&[]);
     }
     crate::mirror::metrics::register();
+    crate::webhooks::metrics::register();
 }
 
 /// Counts a run of reconciliation that came to its end.

@@ -11,7 +11,7 @@ mod compare;
 mod epmd;
 mod feed;
 mod handshake;
-pub mod metrics;
+pub(crate) mod metrics;
 pub mod node;
 pub mod term;
 mod transaction;

@@ -2,7 +2,7 @@
 
 pub mod client;
 pub mod dispatch;
-
+pub(crate) mod metrics;
 pub mod sign;
 
 use std::time::Duration;

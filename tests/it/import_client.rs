@@ -11,7 +11,7 @@ use tests::scripted::{Scripted, answer};
 const ID: &str = "0193a000-0000-7000-8000-000000000001";
 
 fn client(server: &Scripted) -> Client {
-    Client::new(&server.url, "bnx_live_x", Duration::from_secs(20)).unwrap()
+    Client::new(&server.url, "bnx_live_x", Some(Duration::from_secs(20))).unwrap()
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn it_tries_again_until_there_is_an_answer() {
 #[tokio::test]
 async fn it_gives_up_with_one_line_that_says_why() {
     let server = Scripted::start(vec![answer("503 Service Unavailable", "", "")]).await;
-    let client = Client::new(&server.url, "k", Duration::ZERO).unwrap();
+    let client = Client::new(&server.url, "k", Some(Duration::ZERO)).unwrap();
     let error = client.post("users", &json!({})).await.unwrap_err().to_string();
     assert!(error.contains(&server.url) && error.ends_with("it answered 503 Service Unavailable"), "{error}");
 }

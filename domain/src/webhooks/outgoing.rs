@@ -99,7 +99,7 @@ pub struct Tried {
 
 impl Tried {
     /// Where the delivery is after it.
-    fn delivery(&self) -> Status {
+    pub fn delivery(&self) -> Status {
         match (&self.error, self.again_in) {
             (None, _) => Status::Delivered,
             (Some(_), Some(_)) => Status::Pending,

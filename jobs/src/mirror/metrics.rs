@@ -11,9 +11,6 @@ const TRANSACTIONS: Metric = define::counter(
 pub(super) const REQUEST_SECONDS: Metric =
     define::seconds("mirror_request_seconds", &[], "How long one call of the Erlang node took.");
 
-/// All of them.
-pub const METRICS: [Metric; 3] = [CONNECTED, TRANSACTIONS, REQUEST_SECONDS];
-
 /// Makes the series of a worker process, at 0.
 pub(crate) fn register() {
     CONNECTED.register(&[]);

@@ -40,7 +40,7 @@ async fn keep(shared: &Shared, link: &mut Link) {
         let registered = registered.await;
         let Some(generation) = link.check(registered).await else { continue };
         let generation = Arc::new(generation);
-        tracing::info!(process = %generation.id, pid = std::process::id(), ?queues, "registered");
+        tracing::info!(process = %generation.id, ?queues, "registered");
         *shared.steady_since.lock().expect("nothing panics while it is held") = Some(Instant::now());
         shared.lease.send_replace(Some(generation.clone()));
         shared.hint_all();

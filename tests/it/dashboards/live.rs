@@ -20,13 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(75);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Metrics that a service need not tell, by how their names begin, and why.
-const MAY_BE_ABSENT: [(&str, &str); 5] = [
-    ("ALERTS", "is there only while an alert fires or waits to"),
-    ("events_", "told by what hands out events"),
-    ("channel_", "told by what serves sockets"),
-    ("webhook_", "told by what delivers webhooks"),
-    ("mirror_", "told by what sends to the Erlang ledger"),
-];
+const MAY_BE_ABSENT: [(&str, &str); 1] = [("ALERTS", "is there only while an alert fires or waits to")];
 
 /// An expression that has to return data.
 struct Wanted {

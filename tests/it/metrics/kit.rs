@@ -51,17 +51,21 @@ impl Roles {
         let (http, children) = (Client::new(), Vec::new());
         let mut roles = Roles { api, worker, pool, key, admin, http, children, database, folder };
         let (api, worker) = (roles.command(&["api"]), roles.command(&["worker", "--processes", "2"]));
-        roles.spawn(api);
         roles.spawn(worker);
-        until_async("the roles to work", PATIENCE, async || {
-            let slots = |page: &Exposition| {
-                ["1", "2"].iter().all(|slot| page.sum("queue_places", &[("worker", slot), ("queue", "ledger")]) > 0.0)
-            };
-            let read = |page: &Exposition| page.sum("database_up", &[]) > 0.0;
-            let api_is_up = roles.page(&roles.api).await.is_some_and(|page| read(&page));
-            (api_is_up && roles.page(&roles.worker).await.is_some_and(|page| slots(&page))).then_some(())
+        let slots = |page: &Exposition| {
+            ["1", "2"].iter().all(|slot| page.sum("queue_places", &[("worker", slot), ("queue", "ledger")]) > 0.0)
+        };
+        roles.page_when("the workers to work", &roles.worker, slots).await;
+        let declared = "select count(*) from queue.schedule";
+        until_async("the schedules to be declared", PATIENCE, async || {
+            let declared: i64 = sqlx::query_scalar(declared).fetch_one(&roles.pool).await.unwrap();
+            (declared > 0).then_some(())
         })
         .await;
+        // It reads the database when it starts, and then not for a while: what the workers declare should be there.
+        roles.spawn(api);
+        roles.page_when("the database to be read", &roles.api, |page| page.sum("database_up", &[]) > 0.0).await;
+        roles.children.reverse();
         roles
     }
 

@@ -87,7 +87,7 @@ impl Tally {
                     totals.note(&slot, &line, &text);
                     page.add(&totals.raise(&slot, &line, &text), Some(&slot));
                 }
-                Err(error) => tracing::warn!(slot, %error, "child did not tell its metrics"),
+                Err(error) => tracing::warn!(child = slot, %error, "child did not tell its metrics"),
             }
         }
         page.render()

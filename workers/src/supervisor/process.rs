@@ -87,7 +87,7 @@ impl Process {
         let status = match ended {
             Ok(status) => status,
             Err(_) => {
-                tracing::warn!(slot = self.spec.name, ?grace, "child did not stop in time and is killed");
+                tracing::warn!(child = self.spec.name, ?grace, "child did not stop in time and is killed");
                 cause = Cause::Overdue;
                 self.kill().await
             }
@@ -129,7 +129,7 @@ impl Process {
     fn signal(&self, signal: Signal, send: fn(Pid, Signal) -> rustix::io::Result<()>) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         if let Some(Err(error)) = pid.map(|pid| send(pid, signal)) {
-            tracing::warn!(slot = self.spec.name, %error, "signalling a child failed");
+            tracing::warn!(child = self.spec.name, %error, "signalling a child failed");
         }
     }
 }

@@ -86,15 +86,16 @@ impl Exit {
 
     /// Writes the crash report, one line; an end that was asked for is no crash.
     pub(super) fn log(&self) {
-        let (slot, pid, uptime_ms, rss_bytes_max) = (&self.name, self.pid, self.uptime.as_millis(), self.rss_max);
+        let (child, child_pid, uptime_ms, rss_bytes_max) =
+            (&self.name, self.pid, self.uptime.as_millis(), self.rss_max);
         let (code, signal) = (self.status.code(), self.status.signal());
         match self.cause {
-            Cause::Asked => tracing::info!(slot, pid, code, signal, uptime_ms, "child stopped"),
-            Cause::Overdue => tracing::error!(slot, pid, uptime_ms, "child did not stop in time and was killed"),
+            Cause::Asked => tracing::info!(child, child_pid, code, signal, uptime_ms, "child stopped"),
+            Cause::Overdue => tracing::error!(child, child_pid, uptime_ms, "child did not stop in time and was killed"),
             Cause::Silent => {
                 tracing::error!(
-                    slot,
-                    pid,
+                    child,
+                    child_pid,
                     code,
                     signal,
                     uptime_ms,
@@ -104,7 +105,7 @@ impl Exit {
             }
             Cause::Died => {
                 let last_line = self.last_lines.last();
-                tracing::error!(slot, pid, code, signal, uptime_ms, rss_bytes_max, last_line, "child died");
+                tracing::error!(child, child_pid, code, signal, uptime_ms, rss_bytes_max, last_line, "child died");
             }
         }
     }

@@ -78,7 +78,7 @@ impl Slot {
             let mut started = Instant::now();
             match self.start() {
                 Ok(process) => started = self.attend(process).await,
-                Err(error) => tracing::error!(slot = self.spec.name, %error, "child did not start"),
+                Err(error) => tracing::error!(child = self.spec.name, %error, "child did not start"),
             }
             self.current.send_replace(None);
             if self.stop.is_cancelled() {
@@ -139,7 +139,12 @@ impl Slot {
     /// Replaces a process that has too much memory; where each of them has that soon, ever more seldom.
     async fn recycle(&mut self, process: Process, rss: u64) -> Process {
         let (slot, pid) = (self.spec.name.as_str(), process.pid);
-        tracing::warn!(slot, pid, rss_bytes = rss, "child has more memory than it may and is replaced");
+        tracing::warn!(
+            child = slot,
+            child_pid = pid,
+            rss_bytes = rss,
+            "child has more memory than it may and is replaced"
+        );
         let wait = match self.recycled.died(&self.policy, process.started.elapsed()) {
             Verdict::Restart(wait) => wait,
             Verdict::GiveUp => self.policy.backoff_cap,
@@ -214,7 +219,7 @@ impl Slot {
     }
 
     fn give_up(&self) {
-        tracing::error!(slot = self.spec.name, "child dies again and again; giving up");
+        tracing::error!(child = self.spec.name, "child dies again and again; giving up");
         self.tell(Event::GivenUp { name: self.spec.name.clone() });
         self.given_up.cancel();
     }

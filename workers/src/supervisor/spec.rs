@@ -67,7 +67,7 @@ impl ChildSpec {
         let command = (self.command)();
         // Not the environment: that has the database's address.
         let program = command.get_program().display();
-        tracing::info!(slot, %program, ?grace, lifeline, ?care, restart = "always", "child spec");
+        tracing::info!(child = slot, %program, ?grace, lifeline, ?care, restart = "always", "child spec");
     }
 }
 

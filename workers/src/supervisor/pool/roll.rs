@@ -47,11 +47,11 @@ async fn roll(slots: Slots) {
     tracing::info!(processes = all.len(), "rolling restart begins");
     for (slot, kept) in all {
         match kept.replace().await {
-            Ok(()) => tracing::info!(slot, "replaced"),
+            Ok(()) => tracing::info!(child = slot, "replaced"),
             // It was removed, or the pool ends.
             Err(NotReplaced::Stopped) => {}
             Err(error) => {
-                tracing::error!(slot, %error, "rolling restart aborted: this process and those after it are left as they are");
+                tracing::error!(child = slot, %error, "rolling restart aborted: this process and those after it are left as they are");
                 metrics::counter!(measures::ROLLS.name, "outcome" => "aborted").increment(1);
                 return;
             }

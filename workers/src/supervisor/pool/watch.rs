@@ -19,11 +19,11 @@ pub(super) async fn watch(mut events: UnboundedReceiver<Event>, on_crash: impl F
     while let Some(event) = events.recv().await {
         match event {
             Event::Started { name, pid } => {
-                tracing::info!(slot = name, pid, "child started");
+                tracing::info!(child = name, child_pid = pid, "child started");
                 metrics::counter!(STARTS.name, "worker" => slot(&name)).increment(1);
                 metrics::gauge!(PROCESSES.name).increment(1);
             }
-            Event::Ready { name, pid } => tracing::info!(slot = name, pid, "child is at work"),
+            Event::Ready { name, pid } => tracing::info!(child = name, child_pid = pid, "child is at work"),
             Event::Replaced { name, reason } => {
                 let reason = match reason {
                     Reason::Memory => "memory",
