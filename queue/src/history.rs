@@ -1,6 +1,7 @@
 //! The days of the history: each is a partition, made ahead and dropped whole.
 
 use chrono::{Days, NaiveDate};
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// How many days are made ahead of today.
@@ -85,15 +86,25 @@ async fn make(conn: &mut PgConnection, day: NaiveDate) -> sqlx::Result<()> {
          alter table queue.{name} drop constraint of_day"
     );
     match run(conn, &statements).await {
-        // 42P07: another process has just made it.
-        Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42P07")) => Ok(()),
+        Err(error) if error.as_database_error().is_some_and(is_there_already) => Ok(()),
         made => made,
     }
 }
 
+/// Another process has just made the table (42P07), or was making it at this very moment (23505 of the catalogue).
+fn is_there_already(error: &dyn DatabaseError) -> bool {
+    error.code().as_deref() == Some("42P07") || error.constraint().is_some_and(|name| name.starts_with("pg_"))
+}
+
 async fn run(conn: &mut PgConnection, statements: &str) -> sqlx::Result<()> {
     let mut tx = conn.begin().await?;
-    sqlx::raw_sql("set local lock_timeout = '1s'; set local enable_seqscan = on").execute(&mut *tx).await?;
-    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut *tx).await?;
-    tx.commit().await
+    let statements = format!("set local lock_timeout = '1s'; set local enable_seqscan = on; {statements}");
+    match sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *tx).await {
+        Ok(_) => tx.commit().await,
+        Err(error) => {
+            // Now, and not with the next statement of this connection, which may be an hour away.
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
 }

@@ -59,6 +59,9 @@ impl Link {
         tracing::warn!(task = self.task, %error, "a statement of the queue failed; it is tried again");
         if is_lost_connection(&error) {
             self.conn = None;
+        } else if let Some(conn) = &mut self.conn {
+            // A transaction that failed is ended now: otherwise that is only said with the next statement, whenever that comes.
+            drop(tokio::time::timeout(CONNECT_TIMEOUT, conn.ping()).await);
         }
         let backoff = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_LONGEST);
         self.failures = self.failures.saturating_add(1);
