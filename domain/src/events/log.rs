@@ -72,7 +72,7 @@ pub struct Bounds {
 impl Bounds {
     /// Whether everything after this position is still kept.
     pub fn has_all_after(&self, position: Position) -> bool {
-        position.seq + 1 >= self.first && position.seq <= self.last
+        position.seq.saturating_add(1) >= self.first && position.seq <= self.last
     }
 }
 
@@ -134,7 +134,7 @@ pub async fn read(
     let (first, second): (Vec<i64>, Vec<i64>) = hashes.map(|(a, b)| (i64::from(a), i64::from(b))).unzip();
     // A commit that was read to its end is not read again.
     let is_at_end = after.event == i32::MAX;
-    let (seq, event) = if is_at_end { (after.seq + 1, 0) } else { (after.seq, i64::from(after.event)) };
+    let (seq, event) = if is_at_end { (after.seq.saturating_add(1), 0) } else { (after.seq, i64::from(after.event)) };
     let rows = sqlx::query_file!(
         "src/events/log.sql",
         shard,

@@ -38,10 +38,14 @@ impl FromStr for Position {
     type Err = WrongPosition;
 
     fn from_str(text: &str) -> Result<Position, WrongPosition> {
-        let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok());
+        // As many digits as the largest has; what is larger yet comes after everything as well.
+        let number = |digits: &str, digits_max: usize| -> Option<u64> {
+            let is_number = digits.len() <= digits_max && digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| digits.parse().ok()).flatten()
+        };
         let (seq, event) = text.split_once('-').ok_or(WrongPosition)?;
-        let seq = number(seq).flatten().ok_or(WrongPosition)?;
-        let event = number(event).flatten().and_then(|event| i32::try_from(event).ok()).ok_or(WrongPosition)?;
+        let (seq, event) = number(seq, 19).zip(number(event, 10)).ok_or(WrongPosition)?;
+        let (seq, event) = (seq.try_into().unwrap_or(i64::MAX), event.try_into().unwrap_or(i32::MAX));
         Ok(Position { seq, event })
     }
 }
@@ -59,6 +63,8 @@ mod tests {
         {
             assert_eq!(wrong.parse::<Position>(), Err(WrongPosition), "{wrong}");
         }
+        assert_eq!("1-9999999999".parse(), Ok(Position::end_of(1)));
+        assert_eq!("9999999999999999999-1".parse(), Ok(Position { seq: i64::MAX, event: 1 }));
         assert!(position < Position::end_of(1_842) && Position::end_of(1_842) < Position { seq: 1_843, event: 1 });
     }
 }
