@@ -111,7 +111,8 @@ async fn serve(stream: Upgraded, mut session: Session, limits: &SocketLimits) {
     }
 }
 
-/// Carries frames to and fro until one side is done; the reason, if it is ours.
+/// Carries frames to and fro until one side is done; the reason, if it is ours. What asks the database is boxed, or each idle client would
+/// keep room for it.
 async fn converse(socket: &mut Socket, session: &mut Session, idle_timeout: Duration) -> Option<Goodbye> {
     let mut heard_at = Instant::now();
     let mut tick = interval(idle_timeout / 4);
@@ -124,7 +125,7 @@ async fn converse(socket: &mut Socket, session: &mut Session, idle_timeout: Dura
                 match frame? {
                     Ok(Frame::Close(_)) => return None,
                     Ok(frame) => {
-                        if let Err(malformed) = session.take(&frame).await {
+                        if let Err(malformed) = Box::pin(session.take(&frame)).await {
                             return Some(Goodbye::Malformed(malformed.0));
                         }
                     }
@@ -133,10 +134,12 @@ async fn converse(socket: &mut Socket, session: &mut Session, idle_timeout: Dura
             }
             next = outbox.next() => match next {
                 Next::Goodbye(goodbye) => return Some(goodbye),
-                Next::CheckAccess => session.check_access().await,
+                Next::CheckAccess => Box::pin(session.check_access()).await,
                 Next::Broken => session.break_channels(),
                 Next::Frame(frame) => {
                     let written = tokio::select! {
+                        // Nearly always there is room for it at once.
+                        biased;
                         written = timeout(WRITE_TIMEOUT, write(socket, session, frame)) => written,
                         goodbye = outbox.goodbye() => return Some(goodbye),
                     };
@@ -151,7 +154,7 @@ async fn converse(socket: &mut Socket, session: &mut Session, idle_timeout: Dura
                 if heard_at.elapsed() >= idle_timeout {
                     return Some(Goodbye::Idle);
                 }
-                session.check_access_if_due().await;
+                Box::pin(session.check_access_if_due()).await;
             }
         }
     }
