@@ -40,6 +40,14 @@ pub(crate) fn memory_peak_mb(root: u32) -> f64 {
     peaks.max().unwrap_or(0) as f64 / 1_024.0
 }
 
+/// From now on, the most memory of this process is counted anew.
+///
+/// # Errors
+/// When there is no such process.
+pub(crate) fn forget_memory_peak(pid: u32) -> std::io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
 fn peak_kb(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

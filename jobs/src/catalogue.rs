@@ -1,8 +1,7 @@
 //! Every kind of job by name, for those who look at them and those who enqueue by hand: its policy, and the JSON Schema of its payload,
 //! made from its type.
 
-use std::any::type_name;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use jsonschema::Validator;
@@ -35,7 +34,7 @@ pub struct Kind {
     /// Whether the user who caused a job may cancel it. What was promised to somebody is done: cancelling the recording of a transaction
     /// would leave it pending.
     pub is_cancellable: bool,
-    validator: Validator,
+    validator: OnceLock<Validator>,
     make: fn(&Value) -> Result<NewJob, EnqueueError>,
 }
 
@@ -104,8 +103,6 @@ impl Kind {
         make: fn(&Value) -> Result<NewJob, EnqueueError>,
     ) -> Kind {
         let schema = schemars::schema_for!(J).to_value();
-        let validator = jsonschema::options().should_validate_formats(true).build(&schema);
-        let validator = validator.unwrap_or_else(|error| panic!("the schema of {} is none: {error}", type_name::<J>()));
         let (about, example) = (schema["description"].as_str().unwrap_or_default(), schema["examples"][0].clone());
         Kind {
             name,
@@ -118,7 +115,7 @@ impl Kind {
             schema,
             example,
             is_cancellable: false,
-            validator,
+            validator: OnceLock::new(),
             make,
         }
     }
@@ -129,7 +126,15 @@ impl Kind {
 
     /// What is wrong with a payload by the schema, all of it.
     pub fn check(&self, payload: &Value) -> Vec<Wrong> {
-        self.validator.iter_errors(payload).flat_map(|error| wrongs(&error)).collect()
+        self.validator().iter_errors(payload).flat_map(|error| wrongs(&error)).collect()
+    }
+
+    /// Compiled when it is first asked for: most processes never ask, and it takes memory.
+    fn validator(&self) -> &Validator {
+        self.validator.get_or_init(|| {
+            let validator = jsonschema::options().should_validate_formats(true).build(&self.schema);
+            validator.unwrap_or_else(|error| panic!("the schema of {} is none: {error}", self.name))
+        })
     }
 
     /// A job of this payload, by the kind's policy.

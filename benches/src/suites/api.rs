@@ -32,6 +32,8 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     let client = Client { key: admin_key(&pool).await?, accounts: accounts::open(&pool, accounts::USUAL).await? };
     server.settle().await?;
     let mut roles = Roles::start(&server).await?;
+    // What a start takes is not what is served from.
+    cpu::forget_memory_peak(roles.api_pid())?;
     recorded(&server, &pool, &roles, &client, measured, report).await?;
     report.add("api.rss_mb", cpu::memory_peak_mb(roles.api_pid()), "MB");
     roles.stop_workers();
