@@ -15,11 +15,16 @@ use crate::auth::Tokens;
 use crate::edge::{Buckets, Load, Network, Origin, Rates};
 use crate::hashing::Hashing;
 use crate::job_waiters::JobWaiters;
+use crate::lookups::Lookups;
 use crate::problem::Problem;
 use crate::realtime::phoenix::{Phoenix, SocketLimits};
 use crate::realtime::{Hub, Seats};
 use crate::replica::Replica;
 use crate::waiters::Waiters;
+
+/// Connections that an API process opens beside its pool: four that events are read through, two that transactions are saved through, one
+/// to look transactions up, one to wake others, and two that listen.
+pub const CONNECTIONS_BESIDE_POOL: u32 = 10;
 
 /// Bounds on what requests may take, and from where they may come.
 #[derive(Debug, Clone)]
@@ -107,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) hashing: Hashing,
     pub(crate) waiters: Waiters,
+    pub(crate) lookups: Lookups,
     pub(crate) buckets: Buckets,
     pub(crate) load: Arc<Load>,
     pub(crate) replica: Option<Arc<Replica>>,
@@ -124,6 +130,7 @@ impl Shared {
     pub(crate) fn new(given: ApiState) -> State {
         let ApiState { pool, submitter, notifier, metrics, limits, replica } = given;
         let waiters = Waiters::spawn(pool.clone());
+        let lookups = Lookups::spawn(pool.clone());
         let job_waiters = JobWaiters::spawn(pool.clone());
         let hub = Hub::spawn(&pool, 0);
         let (tokens, hashing) = (Tokens::spawn(&pool), Hashing::default());
@@ -140,6 +147,7 @@ impl Shared {
             tokens,
             hashing,
             waiters,
+            lookups,
             job_waiters,
             hub,
             seats: Arc::default(),

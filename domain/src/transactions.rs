@@ -21,7 +21,7 @@ pub use decide::{Decision, Refusal};
 pub use legs::Leg;
 pub use list::{AmountRange, Filter, Order, TimeRange, list};
 pub use new::{NewHold, NewTransaction};
-pub use read::{find, find_many, statuses};
+pub use read::{find, find_many, is_open_to, seen_by, statuses};
 
 use crate::ids::{ProductId, UserId};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::{PgExecutor, PgPool};
 use tokio::sync::mpsc;
 
-use crate::pool_options;
+use crate::steady_pool_options;
 
 /// The channel that worker processes listen on; the payload is a queue's name.
 pub(crate) const CHANNEL: &str = "queue_wake";
@@ -66,9 +66,7 @@ async fn send_all(pool: PgPool, mut hints: mpsc::UnboundedReceiver<Hint>) {
     // A hint need not wait for the disk: it is sent after the commit that it tells of.
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
     let options = options.options([("synchronous_commit", "off")]);
-    // Not checked before use, which would double the way of each hint: no transaction is begun here.
-    let own = pool_options().max_connections(1).before_acquire(|_, _| Box::pin(async { Ok(true) }));
-    let own = own.connect_lazy_with(options);
+    let own = steady_pool_options().max_connections(1).connect_lazy_with(options);
     while let Some(first) = hints.recv().await {
         let mut gathered = HashSet::from([first]);
         while let Ok(more) = hints.try_recv() {

@@ -1,7 +1,12 @@
 //! Pools whose connections come without what somebody else began on them.
 
-use sqlx::Executor;
+use std::time::Duration;
+
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, Executor};
+
+/// A connection that stood idle for longer is checked before it is used.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// Options of a pool that hands out connections which are alive and in no transaction; every pool of the service begins with these.
 ///
@@ -15,5 +20,18 @@ pub fn pool_options() -> PgPoolOptions {
     options.before_acquire(|conn, _| {
         // The first half keeps the server from warning of a transaction that is not there.
         Box::pin(async move { conn.execute("begin; rollback").await.map(|_| true) })
+    })
+}
+
+/// The same for a pool on which nothing that has begun is ever dropped: a connection is only checked after it has stood idle, since a check
+/// before each use doubles the way of what is short.
+pub fn steady_pool_options() -> PgPoolOptions {
+    pool_options().before_acquire(|conn, meta| {
+        Box::pin(async move {
+            if meta.idle_for > IDLE_MAX {
+                conn.ping().await?;
+            }
+            Ok(true)
+        })
     })
 }

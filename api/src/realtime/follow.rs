@@ -35,7 +35,7 @@ const CONNECTIONS_MAX: u32 = 4;
 /// The connections that the log is read through.
 pub(super) fn pool(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus api events").options(PLANNER);
-    queue::pool_options().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE).connect_lazy_with(options)
+    queue::steady_pool_options().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
 /// Starts the follower and its ear; both end with the hub.

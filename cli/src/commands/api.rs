@@ -35,7 +35,7 @@ pub struct ApiArgs {
     /// Address that the API listens on. Default: the PORT that a Procfile runner sets, on 127.0.0.1, else 127.0.0.1:4000.
     #[arg(long, value_name = "ADDRESS:PORT", env = "API_LISTEN")]
     listen: Option<SocketAddr>,
-    /// How many database connections the API may have.
+    /// How many database connections requests may have; ten more serve all of them together.
     #[arg(long, value_name = "N", env = "API_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: u32,
     #[command(flatten)]

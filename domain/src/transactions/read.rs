@@ -185,9 +185,19 @@ pub async fn statuses(
 /// [`Error::NotFound`] when there is none, or it is somebody else's; when the database fails.
 pub async fn find(conn: &mut PgConnection, principal: &Principal, id: TransactionId) -> Result<Transaction, Error> {
     let found = by_id(conn, principal.book, &[id]).await?.pop().ok_or(Error::NotFound)?;
-    if principal.is_staff() || found.created_by == principal.user_id {
-        return Ok(found);
-    }
+    if is_open_to(principal, &found) { Ok(found) } else { seen_by(conn, principal, found).await }
+}
+
+/// Whether the caller may see it whoever owns its accounts: as staff, or because it made it.
+pub fn is_open_to(principal: &Principal, found: &Transaction) -> bool {
+    principal.is_staff() || found.created_by == principal.user_id
+}
+
+/// The transaction, if the caller owns an account that takes part.
+///
+/// # Errors
+/// [`Error::NotFound`] when it owns none; when the database fails.
+pub async fn seen_by(conn: &mut PgConnection, principal: &Principal, found: Transaction) -> Result<Transaction, Error> {
     let accounts: Vec<AccountId> = found.all_legs().iter().map(|leg| leg.account).collect();
     let wallets = wallets::by_account(conn, principal.book, &accounts).await?;
     if wallets.values().any(|wallet| wallet.is_of(principal)) { Ok(found) } else { Err(Error::NotFound) }

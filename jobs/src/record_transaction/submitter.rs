@@ -5,7 +5,6 @@
 //! its own, and a failure that only one causes is only its own.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use domain::idempotency::{self, Begin, Key};
 use domain::transactions::{Decision, NewTransaction, Transaction, accept};
@@ -15,7 +14,8 @@ use queue::trace::{self, Span};
 use queue::{BatchJob, NewJob, Notifier};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::RecordTransaction;
 use crate::metrics::GROUP_SIZE;
@@ -26,6 +26,12 @@ const GROUP_MAX: usize = 1_000;
 
 /// Commits that may be in flight at once: while one waits for the disk, the next one is being prepared.
 const COMMITS_MAX: usize = 2;
+
+/// A commit begins beside another one only for so many: fewer cost less when they wait and share the next one.
+const SECOND_MIN: usize = 32;
+
+/// How often to let others run before a group that is smaller than the last one is closed.
+const YIELDS_MAX: usize = 8;
 
 /// Submissions that may wait for a commit; whoever comes then waits for a place.
 const WAITING_MAX: usize = 4_096;
@@ -72,7 +78,7 @@ impl Submitter {
     /// Starts the task that writes; it ends when the last clone of the submitter is gone.
     pub fn spawn(pool: PgPool, notifier: Notifier) -> Submitter {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(write_groups(pool, notifier, receiver));
+        tokio::spawn(write_groups(connections(&pool), notifier, receiver));
         Submitter { sender }
     }
 
@@ -92,36 +98,58 @@ impl Submitter {
     }
 }
 
+/// A pool of the submitter's own: few connections, which know their statements.
+fn connections(pool: &PgPool) -> PgPool {
+    let options = pool.connect_options().as_ref().clone().application_name("bitnexus api submit");
+    // No commit is ever dropped half-way.
+    let own = queue::steady_pool_options().max_connections(COMMITS_MAX as u32);
+    own.acquire_timeout(pool.options().get_acquire_timeout()).connect_lazy_with(options)
+}
+
 async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
-    let commits = Arc::new(Semaphore::new(COMMITS_MAX));
-    let mut left_over = None;
+    let mut in_flight = JoinSet::new();
+    let (mut group, mut left_over, mut last) = (Group::default(), None, 0);
     loop {
-        let first = match left_over.take() {
-            Some(waiting) => waiting,
-            None => match receiver.recv().await {
-                Some(waiting) => waiting,
-                None => return,
-            },
-        };
-        let commit = commits.clone().acquire_owned().await.expect("nobody closes the semaphore");
-        // Whatever has come while the commits before were in flight.
-        let mut group = Group::of(first);
-        while left_over.is_none() && group.size < GROUP_MAX {
-            match receiver.try_recv() {
-                Ok(waiting) => left_over = group.add(waiting),
-                Err(_) => break,
+        let is_full = left_over.is_some() || group.size >= GROUP_MAX;
+        let may_be_second = in_flight.len() < COMMITS_MAX && (is_full || group.size >= SECOND_MIN);
+        if group.waiting.is_empty() || !(in_flight.is_empty() || may_be_second) {
+            tokio::select! {
+                waiting = receiver.recv(), if !is_full => match waiting {
+                    Some(waiting) => left_over = group.add(waiting),
+                    None => break,
+                },
+                Some(_) = in_flight.join_next() => {}
             }
+            continue;
         }
+        // Those who were answered a moment ago are about to ask again: they are let run first.
+        for _ in 0..YIELDS_MAX {
+            while left_over.is_none()
+                && group.size < GROUP_MAX
+                && let Ok(waiting) = receiver.try_recv()
+            {
+                left_over = group.add(waiting);
+            }
+            if left_over.is_some() || group.size >= last {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        last = group.size;
         metrics::histogram!(GROUP_SIZE.name).record(f64::from(u32::try_from(group.size).unwrap_or(u32::MAX)));
-        let (pool, notifier) = (pool.clone(), notifier.clone());
-        tokio::spawn(async move {
-            group.write(&pool, &notifier).await;
-            drop(commit);
-        });
+        let next = left_over.take().map(Group::of).unwrap_or_default();
+        let (pool, notifier, group) = (pool.clone(), notifier.clone(), std::mem::replace(&mut group, next));
+        in_flight.spawn(async move { group.write(&pool, &notifier).await });
     }
+    // What was taken in is written, though nobody can ask for more.
+    if !group.waiting.is_empty() {
+        group.write(&pool, &notifier).await;
+    }
+    while in_flight.join_next().await.is_some() {}
 }
 
 /// Requests that share a commit.
+#[derive(Default)]
 struct Group {
     waiting: Vec<Waiting>,
     /// The idempotency keys among them, by user and route: the same one twice has to wait for the next commit, whatever
@@ -133,7 +161,7 @@ struct Group {
 
 impl Group {
     fn of(first: Waiting) -> Group {
-        let mut group = Group { waiting: Vec::new(), keys: HashSet::new(), size: 0 };
+        let mut group = Group::default();
         let refused = group.add(first);
         assert!(refused.is_none(), "an empty group takes anything");
         group

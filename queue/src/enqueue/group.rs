@@ -4,14 +4,12 @@
 //! no delay. This is for jobs that stand alone: one that belongs to a change of the caller's is enqueued in the caller's
 //! transaction, by [`enqueue`].
 
-use std::time::Duration;
-
-use sqlx::{Connection, PgPool};
+use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{EnqueueError, Enqueued, enqueue};
-use crate::{NewJob, Notifier, Unique, pool_options, trace};
+use crate::{NewJob, Notifier, Unique, steady_pool_options, trace};
 
 /// Jobs that share a commit at most.
 const GROUP_MAX: usize = 1_000;
@@ -21,8 +19,6 @@ const COMMITS_MAX: usize = 2;
 const SECOND_MIN: usize = 32;
 /// How often to let others run before a group that is smaller than the last one is closed.
 const YIELDS_MAX: usize = 8;
-/// A connection that has stood idle for longer is tested before it is used.
-const IDLE_MAX: Duration = Duration::from_secs(1);
 /// Jobs that may wait for a commit; whoever comes then waits for a place.
 const WAITING_MAX: usize = 4_096;
 
@@ -69,15 +65,8 @@ fn connections(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue enqueue");
     // The statement is planned once: its plan never depends on the jobs, and planning costs more than inserting.
     let options = options.options([("plan_cache_mode", "force_generic_plan")]);
-    // Checked only after standing idle: before each use, that would double the way of each commit. No commit is ever dropped half-way.
-    let own = pool_options().max_connections(COMMITS_MAX as u32).before_acquire(|conn, meta| {
-        Box::pin(async move {
-            if meta.idle_for > IDLE_MAX {
-                conn.ping().await?;
-            }
-            Ok(true)
-        })
-    });
+    // No commit is ever dropped half-way.
+    let own = steady_pool_options().max_connections(COMMITS_MAX as u32);
     own.connect_lazy_with(options)
 }
 

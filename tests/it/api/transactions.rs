@@ -11,3 +11,4 @@ mod purchases;
 mod reconciled;
 mod reversals;
 mod statements;
+mod together;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::transactions::{self, Status};
+use domain::transactions::Status;
 use ledger::TransactionId;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
@@ -38,7 +38,7 @@ impl GetTransaction {
         /// Holds the answer for up to so many seconds while the transaction is pending.
         wait: Query<Option<Integer<0, 30>>>,
     ) -> Result<Found<TransactionView>, Failure<Self>> {
-        let mut found = transactions::find(&mut *self.0.connection().await?, &caller.0, TransactionId(id.0.0)).await?;
+        let mut found = self.0.lookups.transaction(&caller.0, TransactionId(id.0.0)).await?;
         if let (Some(Integer(seconds)), Status::Pending) = (wait.0, found.status) {
             let wait = Duration::from_secs(seconds.unsigned_abs());
             found = self.0.waiters.settled(caller.0.book, found.id, wait).await.unwrap_or(found);

@@ -68,10 +68,11 @@ pub(super) async fn check(conn: &mut PgConnection) -> Result<Seen> {
 
 /// What one api and all worker processes may open; none where the environment is refused, which is a finding already.
 fn wanted(workers_alive: i64) -> Option<(i64, i64)> {
-    let (api, worker) = (commands::read_environment("api").ok()?, commands::read_environment("worker").ok()?);
+    let (given, worker) = (commands::read_environment("api").ok()?, commands::read_environment("worker").ok()?);
     let processes = i64::from(*worker.get_one::<u16>("processes")?);
     let (queues, concurrency) = (worker.get_one::<Queues>("queues")?, *worker.get_one::<u16>("concurrency")?);
     let each = i64::from(connections_max(queues, concurrency));
     // The supervisor has one of its own.
-    Some((i64::from(*api.get_one::<u32>("connections")?), processes.max(workers_alive) * each + 1))
+    let api = i64::from(*given.get_one::<u32>("connections")?) + i64::from(api::CONNECTIONS_BESIDE_POOL);
+    Some((api, processes.max(workers_alive) * each + 1))
 }
