@@ -11,6 +11,7 @@ use domain::{Error, Principal, transactions};
 use ledger::{Book, TransactionId};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// Look-ups of one statement at most.
 const GROUP_MAX: usize = 256;
@@ -18,15 +19,14 @@ const GROUP_MAX: usize = 256;
 const WAITING_MAX: usize = 4_096;
 /// How often to let others run before a group that is smaller than the last one is closed.
 const YIELDS_MAX: usize = 8;
-/// How long to wait for a connection.
+/// How long to wait for a connection, and then for the statement.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-type Answer = sqlx::Result<Option<Transaction>>;
 
 struct Wish {
     book: Book,
     id: TransactionId,
-    answer: oneshot::Sender<Answer>,
+    /// Dropped without a word when it cannot be read.
+    answer: oneshot::Sender<Option<Transaction>>,
 }
 
 /// Where requests ask.
@@ -47,11 +47,11 @@ impl Lookups {
     /// The transaction, if the caller made it or owns an account that takes part; read after this was called.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none, or it is somebody else's; when the database fails.
+    /// [`Error::NotFound`] when there is none, or it is somebody else's; [`Error::Unavailable`] when the database fails.
     pub(crate) async fn transaction(&self, caller: &Principal, id: TransactionId) -> Result<Transaction, Error> {
         let (answer, answered) = oneshot::channel();
         self.wishes.send(Wish { book: caller.book, id, answer }).await.map_err(|_| Error::Unavailable)?;
-        let found = answered.await.map_err(|_| Error::Unavailable)??.ok_or(Error::NotFound)?;
+        let found = answered.await.map_err(|_| Error::Unavailable)?.ok_or(Error::NotFound)?;
         if transactions::is_open_to(caller, &found) {
             return Ok(found);
         }
@@ -100,18 +100,19 @@ async fn answer(pool: &PgPool, book: Book, wishes: Vec<Wish>) {
             let found: HashMap<_, _> = found.into_iter().map(|transaction| (transaction.id, transaction)).collect();
             for wish in wishes {
                 // A request that has gone away does not need its answer.
-                let _ = wish.answer.send(Ok(found.get(&wish.id).cloned()));
+                let _ = wish.answer.send(found.get(&wish.id).cloned());
             }
         }
-        Err(error) => {
-            tracing::warn!(%error, requests = wishes.len(), "transactions cannot be read");
-            for wish in wishes {
-                let _ = wish.answer.send(Err(sqlx::Error::PoolTimedOut));
-            }
-        }
+        Err(error) => tracing::warn!(%error, requests = wishes.len(), "transactions cannot be read"),
     }
 }
 
 async fn read(pool: &PgPool, book: Book, ids: &[TransactionId]) -> sqlx::Result<Vec<Transaction>> {
-    find_many(&mut *pool.acquire().await?, book, ids).await
+    let mut conn = pool.acquire().await?;
+    let found = timeout(PATIENCE, find_many(&mut conn, book, ids)).await;
+    found.unwrap_or_else(|_late| {
+        // The answer may never come, and whoever asks next should not wait for it.
+        conn.close_on_drop();
+        Err(sqlx::Error::PoolTimedOut)
+    })
 }

@@ -16,8 +16,11 @@ const POLL: Duration = Duration::from_millis(250);
 /// The pause after a failure.
 const BACKOFF: Duration = Duration::from_millis(250);
 
-/// Between two looks that found something there is as long a pause as the last one took, up to this: it keeps no more than half a
-/// connection of the database busy, however much happens.
+/// Between two looks that found something there is a pause of this part of what the last one took: it keeps no more than three quarters of
+/// a connection of the database busy, however much happens.
+const PAUSE_SHARE: f64 = 1.0 / 3.0;
+
+/// The longest of these pauses.
 const PAUSE_MAX: Duration = Duration::from_millis(5);
 
 /// Who listens looks up this often whether the hub is still there.
@@ -55,7 +58,7 @@ async fn follow(hub: Weak<Hub>) {
             Some(hub) => Some(look(&hub).await),
         };
         match pause {
-            Some(Ok(Some(took))) => tokio::time::sleep(took.min(PAUSE_MAX)).await,
+            Some(Ok(Some(took))) => tokio::time::sleep(took.mul_f64(PAUSE_SHARE).min(PAUSE_MAX)).await,
             Some(Ok(None)) | None => {
                 let Some(hub) = hub.upgrade() else { return };
                 let _ = tokio::time::timeout(POLL, hub.hint.notified()).await;
