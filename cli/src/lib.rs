@@ -14,6 +14,8 @@ pub mod mirror;
 mod operator;
 pub mod postgres;
 pub mod program;
+#[cfg(target_os = "linux")]
+mod resting;
 mod schedules;
 pub mod systemd;
 pub mod telemetry;

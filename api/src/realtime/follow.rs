@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use domain::events::log::{self, Most, PLANNER, Which};
+use domain::events::log::{self, Most, PLANNER};
 use domain::events::{CHANNEL, Position};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -74,19 +74,19 @@ async fn follow(hub: Weak<Hub>) {
 /// One look; how long it took, if it found something.
 async fn look(hub: &Hub) -> sqlx::Result<Option<Duration>> {
     let began = Instant::now();
-    let last = log::number(&hub.log, hub.shard).await?;
     let Some(mut position) = hub.position() else {
-        hub.begin(Position::end_of(last));
+        hub.begin(Position::end_of(log::number(&hub.log, hub.shard).await?));
         return Ok(None);
     };
     let mut has_found = false;
-    while position.seq < last {
-        let mut conn = hub.log.acquire().await?;
-        let page =
-            log::read(&mut conn, hub.shard, position, Which { until: Some(last), ..Which::default() }, PAGE).await?;
+    loop {
+        let (last, page) = log::look(&hub.log, hub.shard, position, PAGE).await?;
         let Some(through) = page.through else { break };
         hub.hand_out(page.events, through);
         (position, has_found) = (through, true);
+        if position.seq >= last && position.event == i32::MAX {
+            break;
+        }
     }
     Ok(has_found.then(|| began.elapsed()))
 }

@@ -91,6 +91,8 @@ pub async fn run(args: ApiArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     let submitter = Submitter::spawn(pool.clone(), notifier.clone());
     let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits, replica };
     tokio::spawn(systemd::keep_told(shutdown.clone()));
+    #[cfg(target_os = "linux")]
+    tokio::spawn(crate::resting::keep_small());
     let served = api::serve(ApiConfig { listener, state, tls }, shutdown.clone().cancelled_owned());
     tokio::select! {
         served = served => served.context("serving the API")?,

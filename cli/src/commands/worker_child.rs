@@ -105,6 +105,8 @@ pub async fn run(args: WorkerChildArgs, telemetry: &TelemetryArgs) -> Result<Exi
         readiness,
         ..ChildConfig::new(consumer)
     };
+    #[cfg(target_os = "linux")]
+    tokio::spawn(crate::resting::keep_small());
     tracing::info!("running jobs");
     child::run(config, shutdown.cancelled_owned()).await?;
     spans.finish().await;

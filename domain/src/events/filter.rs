@@ -4,7 +4,7 @@
 
 /// Bits for each topic.
 const BITS_PER_TOPIC: usize = 10;
-/// Bits that each topic sets; log.sql looks at as many.
+/// Bits that each topic sets; `app.read_events` looks at as many.
 const HASHES: u32 = 4;
 
 /// The two halves of a topic's hash (64-bit FNV-1a): the bits that it sets are `first + i * second`, modulo their number.

@@ -132,11 +132,12 @@ pub async fn read(
 ) -> sqlx::Result<Page> {
     let hashes = which.topics.unwrap_or_default().iter().map(|topic| filter::hash(topic));
     let (first, second): (Vec<i64>, Vec<i64>) = hashes.map(|(a, b)| (i64::from(a), i64::from(b))).unzip();
-    // A commit that was read to its end is not read again.
-    let is_at_end = after.event == i32::MAX;
-    let (seq, event) = if is_at_end { (after.seq.saturating_add(1), 0) } else { (after.seq, i64::from(after.event)) };
-    let rows = sqlx::query_file!(
-        "src/events/log.sql",
+    let (seq, event) = begin_after(after);
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select through as "through?", seq as "seq?", n as "n?", book_id as "book_id?", at as "at?", kind as "kind?",
+                  topics as "topics?", payload as "payload?"
+           from app.read_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         shard,
         seq,
         event,
@@ -150,6 +151,61 @@ pub async fn read(
     )
     .fetch_all(conn)
     .await?;
+    Ok(page(shard, after, most, rows))
+}
+
+/// [`number`] and then [`read`] what came after a position, in one round trip; answers the last number, too.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look(pool: &PgPool, shard: i16, after: Position, most: Most) -> sqlx::Result<(i64, Page)> {
+    let (seq, event) = begin_after(after);
+    // The answer is whole when the statement has been committed: what is handed out by it is safe.
+    let rows = sqlx::query!(
+        r#"select last as "last!", through as "through?", seq as "seq?", n as "n?", book_id as "book_id?", at as "at?",
+                  kind as "kind?", topics as "topics?", payload as "payload?"
+           from app.look_at_events($1, $2, $3, $4, $5)"#,
+        shard,
+        seq,
+        event,
+        most.commits,
+        most.events,
+    )
+    .fetch_all(pool)
+    .await?;
+    let last = rows.first().map(|row| row.last).ok_or(sqlx::Error::RowNotFound)?;
+    let rows = rows.into_iter().map(|row| Row {
+        through: row.through,
+        seq: row.seq,
+        n: row.n,
+        book_id: row.book_id,
+        at: row.at,
+        kind: row.kind,
+        topics: row.topics,
+        payload: row.payload,
+    });
+    Ok((last, page(shard, after, most, rows.collect())))
+}
+
+/// A row of a page; one without an event only says how far was looked.
+struct Row {
+    through: Option<i64>,
+    seq: Option<i64>,
+    n: Option<i32>,
+    book_id: Option<i32>,
+    at: Option<DateTime<Utc>>,
+    kind: Option<String>,
+    topics: Option<String>,
+    payload: Option<String>,
+}
+
+/// The commit, and the event of it, that what comes after a position is looked for from.
+fn begin_after(after: Position) -> (i64, i64) {
+    // A commit that was read to its end is not read again.
+    if after.event == i32::MAX { (after.seq.saturating_add(1), 0) } else { (after.seq, i64::from(after.event)) }
+}
+
+fn page(shard: i16, after: Position, most: Most, rows: Vec<Row>) -> Page {
     let looked = rows.first().and_then(|row| row.through).map(Position::end_of);
     let events: Vec<LoggedEvent> = rows
         .into_iter()
@@ -166,5 +222,5 @@ pub async fn read(
         .collect();
     let is_cut = i64::try_from(events.len()).is_ok_and(|found| found >= most.events);
     let through = if is_cut { events.last().map(|event| event.position) } else { looked };
-    Ok(Page { events, through: through.map(|through| through.max(after)) })
+    Page { events, through: through.map(|through| through.max(after)) }
 }

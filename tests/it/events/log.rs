@@ -1,6 +1,6 @@
 //! The log by itself: numbers, pages, topics, retention, a log that was restored elsewhere.
 
-use domain::events::log::{self, Bounds, Most, Which};
+use domain::events::log::{self, Bounds, LoggedEvent, Most, Which};
 use domain::events::{Position, cursor, publish};
 use ledger::Book;
 use sqlx::PgPool;
@@ -53,6 +53,33 @@ async fn two_number_one_after_the_other() {
     assert_eq!(names(&read_on(&pool, Position::START, MUCH).await.0), ["a", "b"]);
 }
 
+/// Everything from the start, by looks alone, which number what has no number; and the last number.
+async fn look_on(pool: &PgPool, most: Most) -> (Vec<LoggedEvent>, i64) {
+    let (mut events, mut position) = (Vec::new(), Position::START);
+    loop {
+        let (last, page) = log::look(pool, 0, position, most).await.unwrap();
+        let Some(through) = page.through else { return (events, last) };
+        assert!(through > position, "a look gets on");
+        events.extend(page.events);
+        position = through;
+    }
+}
+
+#[tokio::test]
+async fn a_look_numbers_what_is_new_and_answers_it() {
+    let pool = Database::create().await.pool(2).await;
+    let (last, page) = log::look(&pool, 0, Position::START, MUCH).await.unwrap();
+    assert_eq!((last, page.events.len(), page.through), (0, 0, None));
+    write(&pool, &["a", "b"], &["ledger"]).await;
+    let (last, page) = log::look(&pool, 0, Position::START, MUCH).await.unwrap();
+    assert_eq!((last, names(&page.events), page.through), (1, vec!["a".into(), "b".into()], Some(Position::end_of(1))));
+    // Who is at the end, or says that he is beyond it, hears of nothing.
+    for position in [Position::end_of(1), Position::end_of(7), Position::end_of(i64::MAX)] {
+        let (last, page) = log::look(&pool, 0, position, MUCH).await.unwrap();
+        assert_eq!((last, page.events.len(), page.through), (1, 0, None), "after {position}");
+    }
+}
+
 #[tokio::test]
 async fn pages_may_end_anywhere_and_topics_are_found() {
     let pool = Database::create().await.pool(4).await;
@@ -66,6 +93,8 @@ async fn pages_may_end_anywhere_and_topics_are_found() {
         for commits in [1, 2, 10] {
             let (found, _) = read_on(&pool, Position::START, Most { commits, events }).await;
             assert_eq!(names(&found), all, "{events} events of {commits} commits at once");
+            let (found, last) = look_on(&pool, Most { commits, events }).await;
+            assert_eq!((names(&found), last), (all.iter().map(ToString::to_string).collect(), 3), "by looks");
         }
     }
     let mut conn = pool.acquire().await.unwrap();

@@ -42,6 +42,25 @@ async fn who_comes_back_gets_what_was_missed_from_any_process() {
     assert_eq!(numbers(&mut client, 1).await, [6]);
 }
 
+/// The last commit of all may be longer than what is read at once; its rest needs no other commit to come.
+#[tokio::test]
+async fn a_commit_of_many_pages_comes_to_its_end() {
+    let api = Api::start().await;
+    let ada = api.customer().await.principal;
+    let topic = format!("user:{}", ada.user_id);
+    let mut client = api.client(&ada).await;
+    client.joined(&topic).await;
+    let mut tx = api.pool.begin().await.unwrap();
+    let event = |n: i64| {
+        let topic = if n == 4_500 { topic.clone() } else { "products".to_owned() };
+        domain::events::Event::new("test.told", [topic], &json!({"n": n}))
+    };
+    let events: Vec<_> = (0..=4_500).map(event).collect();
+    domain::events::publish(&mut tx, ledger::Book::MAIN, &events).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(numbers(&mut client, 1).await, [4_500]);
+}
+
 #[tokio::test]
 async fn who_missed_more_than_can_be_told_hears_so() {
     let api = Api::start().await;

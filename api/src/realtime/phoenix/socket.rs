@@ -27,7 +27,7 @@ use crate::state::State;
 pub(super) const PATH: &str = "/socket/websocket";
 
 /// Buffers of a connection, in bytes; most frames are far shorter, and thousands of clients are idle.
-const BUFFER_BYTES: usize = 4096;
+const BUFFER_BYTES: usize = 1024;
 
 /// So many frames are written before they are flushed.
 const FRAMES_AT_ONCE: usize = 64;
