@@ -32,8 +32,6 @@ pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     let client = Client { key: admin_key(&pool).await?, accounts: accounts::open(&pool, accounts::USUAL).await? };
     server.settle().await?;
     let mut roles = Roles::start(&server).await?;
-    // What a start takes is not what is served from.
-    cpu::forget_memory_peak(roles.api_pid())?;
     recorded(&server, &pool, &roles, &client, measured, report).await?;
     report.add("api.rss_mb", cpu::memory_peak_mb(roles.api_pid()), "MB");
     roles.stop_workers();
@@ -53,6 +51,8 @@ async fn recorded(
     let span = window(WARM_UP, measured);
     let load = tokio::spawn(client.transfers(roles.api, span));
     tokio::time::sleep_until(span.0.into()).await;
+    // What a start takes is not what is served from.
+    cpu::forget_memory_peak(roles.api_pid())?;
     let (from, used) = (now(pool).await?, processors(server, roles));
     tokio::time::sleep_until(span.1.into()).await;
     let (to, used_then) = (now(pool).await?, processors(server, roles));
