@@ -42,6 +42,19 @@ async fn it_gives_up_with_one_line_that_says_why() {
     assert!(error.contains(&server.url) && error.ends_with("it answered 503 Service Unavailable"), "{error}");
 }
 
+/// The first call gives up sooner than the others, unless it is said how long to try.
+#[tokio::test]
+async fn the_first_call_tries_for_as_long_as_it_is_told() {
+    let busy = answer("503 Service Unavailable", "retry-after: 2\r\n", "");
+    let script = vec![busy.clone(), busy.clone(), busy, answer("200 OK", "", "{}")];
+    let server = Scripted::start(script.clone()).await;
+    client(&server).greet().await.unwrap();
+    assert_eq!(server.seen().len(), 4);
+    let server = Scripted::start(script).await;
+    let error = Client::new(&server.url, "k", None).unwrap().greet().await.unwrap_err().to_string();
+    assert!(error.contains("after trying for 5 s"), "{error}");
+}
+
 #[tokio::test]
 async fn a_wrong_key_or_address_is_told_at_once() {
     let table = [

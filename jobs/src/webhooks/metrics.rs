@@ -28,3 +28,36 @@ pub(crate) fn tried(tried: &Tried) {
     };
     metrics::counter!(DELIVERIES.name, "outcome" => outcome).increment(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_counted_by_how_it_ended() {
+        let failed = |again_in| Tried {
+            took: Duration::from_millis(3),
+            status: Some(500),
+            error: Some("500".to_owned()),
+            response: None,
+            again_in,
+        };
+        let delivered = Tried { error: None, ..failed(None) };
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            register();
+            let again = failed(Some(Duration::from_secs(5)));
+            [&delivered, &again, &again, &failed(None), &delivered, &delivered].into_iter().for_each(tried);
+        });
+        let rendered = recorder.handle().render();
+        for (outcome, count) in [("delivered", 3), ("retried", 2), ("gave_up", 1)] {
+            let counted = format!(r#"webhook_deliveries_total{{outcome="{outcome}"}} {count}"#);
+            assert!(rendered.contains(&counted), "{counted}: {rendered}");
+        }
+        assert!(rendered.contains("webhook_delivery_seconds_count 6"), "{rendered}");
+    }
+}

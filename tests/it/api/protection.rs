@@ -13,6 +13,7 @@ use tests::proxy::{Held, Proxy};
 use tests::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 use super::harness::{Answer, Api, Caller};
 
@@ -135,6 +136,23 @@ async fn while_the_database_stands_still_every_request_is_answered_in_time_and_t
     while api.admin.get(&path).await.status != 200 {
         assert!(released.elapsed() < PATIENCE, "it does not go on");
     }
+}
+
+/// Those that share a statement do not wait for its answer for ever, however long a request may take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_up_that_gets_no_answer_is_given_up() {
+    let api = Api::start_with(Limits { request_timeout: Duration::from_secs(60), ..rates(|_| {}) }).await;
+    let path = format!("/api/v1/transactions/{}", Uuid::now_v7());
+    assert_eq!(api.admin.get(&path).await.status, 404);
+    let mut blocking = api.pool.begin().await.unwrap();
+    sqlx::query("lock table app.transaction in access exclusive mode").execute(&mut *blocking).await.unwrap();
+    let began = Instant::now();
+    for answer in join_all((0..10).map(|_| api.admin.get(&path))).await {
+        assert!(answer.status == 503 && answer.header("retry-after").is_some());
+    }
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    blocking.rollback().await.unwrap();
+    assert_eq!(api.admin.get(&path).await.status, 404);
 }
 
 /// Who the caller is shown as users.
