@@ -170,31 +170,3 @@ async fn a_day_without_a_partition_of_its_own_stops_nothing() {
     assert_eq!(count(&pool, "select count(*) from queue.job_history").await, 2);
     worker.stop().await;
 }
-
-#[tokio::test]
-async fn processes_that_start_together_make_the_days_once_and_leave_no_transaction_open() {
-    let pool = Database::create().await.pool(10).await;
-    let days: Vec<String> = sqlx::query_scalar(DAYS).fetch_all(&pool).await.unwrap();
-    assert_eq!(days.len(), 8, "today and a week");
-    for day in &days {
-        sqlx::query(sqlx::AssertSqlSafe(format!("drop table {day}"))).execute(&pool).await.unwrap();
-    }
-    let workers = futures::future::join_all((0..4).map(|_| Worker::start(&pool))).await;
-    super::support::waits_for(|| async {
-        let made: Vec<String> = sqlx::query_scalar(DAYS).fetch_all(&pool).await.unwrap();
-        (made == days).then_some(())
-    })
-    .await;
-    // One that failed would stay until the next upkeep, which is an hour away.
-    super::support::waits_for(|| async {
-        let left = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
-        (count(&pool, left).await == 0).then_some(())
-    })
-    .await;
-    for worker in workers {
-        worker.stop().await;
-    }
-}
-
-const DAYS: &str = "select inhrelid::regclass::text from pg_inherits
-                    where inhparent = 'queue.job_history'::regclass and inhrelid::regclass::text ~ '_[0-9]{8}$' order by 1";
