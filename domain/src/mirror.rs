@@ -4,6 +4,6 @@ mod breaks;
 mod position;
 mod read;
 
-pub use breaks::{close_gone, missing};
+pub use breaks::missing;
 pub use position::{NodeState, Row, Seen, advance, compared, list, see, set_back, set_state};
 pub use read::{Account, accounts, accounts_of, leaves};

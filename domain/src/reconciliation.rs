@@ -4,6 +4,7 @@
 //! reads over one snapshot and writes what it found on another connection, so nothing here is read and written at once.
 
 pub mod breaks;
+pub mod gone;
 pub mod keep;
 pub mod r07_requests;
 pub mod r08_contents;

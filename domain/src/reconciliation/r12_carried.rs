@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Window;
+use super::gone::{Looked, close_gone};
 
 /// The most rows that one run takes.
 const FOUND_MAX: i64 = 1_000;
@@ -94,7 +95,7 @@ pub struct Carried {
 /// # Errors
 /// When the database fails.
 pub async fn carry(conn: &mut PgConnection, book: Book, run: Uuid, may_close: bool) -> sqlx::Result<Carried> {
-    let gone = if may_close { close_gone(conn, book, run).await? } else { 0 };
+    let gone = if may_close { close_gone(conn, book, run, Looked::AtLedger).await? } else { 0 };
     let carried = sqlx::query!(
         "insert into reconciliation.run_break (shard, run_id, break_id, is_new, is_carried, amount)
          select $1, $3, b.id, false, true, b.amount
@@ -107,41 +108,6 @@ pub async fn carry(conn: &mut PgConnection, book: Book, run: Uuid, may_close: bo
     )
     .execute(conn)
     .await?;
-    Ok(Carried { carried: i32::try_from(carried.rows_affected()).unwrap_or(i32::MAX), gone })
-}
-
-async fn close_gone(conn: &mut PgConnection, book: Book, run: Uuid) -> sqlx::Result<i32> {
-    let closed = sqlx::query!(
-        "with gone as (
-             update reconciliation.break as b
-             set state = 'resolved', resolution = 'a full run found it no more', changed_at = now()
-             from reconciliation.break as before
-             where b.shard = $1
-               and b.book = $2
-               and b.state in ('open', 'assigned')
-               and not exists (
-                   select from reconciliation.run_break as k where k.shard = $1 and k.run_id = $3 and k.break_id = b.id
-               )
-               and b.class not in ('R10', 'R12')
-               and before.shard = b.shard
-               and before.id = b.id
-             returning b.id, before.state
-         )
-         insert into reconciliation.break_change (shard, break_id, number, from_state, to_state, who, why)
-         select $1, gone.id, coalesce(last.number, 0) + 1, gone.state, 'resolved', 'run ' || $4::text,
-                'a full run found it no more'
-         from gone
-         left join lateral (
-             select max(number) as number
-             from reconciliation.break_change
-             where shard = $1 and break_id = gone.id
-         ) as last on true",
-        book.shard,
-        book.id,
-        run,
-        run.to_string(),
-    )
-    .execute(conn)
-    .await?;
-    Ok(i32::try_from(closed.rows_affected()).unwrap_or(i32::MAX))
+    let count = |rows: u64| i32::try_from(rows).unwrap_or(i32::MAX);
+    Ok(Carried { carried: count(carried.rows_affected()), gone: count(gone) })
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use domain::mirror::{self, Account, NodeState, Seen};
+use domain::reconciliation::gone::{Looked, close_gone};
 use domain::reconciliation::{self, breaks};
 use ledger::client::LedgerClient;
 use ledger::history::LIMIT_MAX;
@@ -114,10 +115,13 @@ pub(crate) async fn keep(
     if let Some(first) = compared.first_missing {
         tell_again(task, tx, first).await?;
     }
-    match compared.outcome {
-        Outcome::All if is_whole => mirror::close_gone(&mut *tx, task.book, task.run, "mirror\\_%").await?,
-        Outcome::Last => mirror::close_gone(&mut *tx, task.book, task.run, "mirror\\_not\\_compared").await?,
-        Outcome::All | Outcome::Part | Outcome::Failed => {}
+    let looked_for = match compared.outcome {
+        Outcome::All if is_whole => Some("mirror\\_%"),
+        Outcome::Last => Some("mirror\\_not\\_compared"),
+        Outcome::All | Outcome::Part | Outcome::Failed => None,
+    };
+    if let Some(like) = looked_for {
+        close_gone(&mut *tx, task.book, task.run, Looked::AtMirror(like)).await?;
     }
     if compared.outcome == Outcome::All {
         mirror::compared(tx, task.book, &task.mirror.node()).await?;
