@@ -19,24 +19,24 @@ const GAP: Duration = Duration::from_secs(60);
 /// Who uses less than this part of a processor is at rest.
 const AT_REST: f64 = 0.02;
 
-/// Gives pages back once after the start, and then each minute in which the process was at rest. Runs until it is dropped.
+/// Gives pages back once after the start, and then after each minute in which the process was at rest. Runs until it is dropped.
 pub(crate) async fn keep_small() {
-    let mut used_s = f64::INFINITY;
     sleep(STARTING).await;
     loop {
         if let Err(error) = give_back() {
             tracing::debug!(%error, "pages of the program stay in memory");
             return;
         }
-        loop {
-            sleep(GAP).await;
-            let Some(usage) = process::usage(std::process::id()) else { return };
-            let used_before_s = std::mem::replace(&mut used_s, usage.cpu_s);
-            if used_s - used_before_s < AT_REST * GAP.as_secs_f64() {
-                break;
-            }
-        }
+        while !has_rested(GAP).await {}
     }
+}
+
+/// Waits for this time, and says whether the process was at rest meanwhile.
+async fn has_rested(time: Duration) -> bool {
+    let used_s = || process::usage(std::process::id()).map_or(f64::INFINITY, |usage| usage.cpu_s);
+    let before_s = used_s();
+    sleep(time).await;
+    used_s() - before_s < AT_REST * time.as_secs_f64()
 }
 
 /// Unmaps the code of this program and its constants; each page is mapped again when it is needed.
@@ -98,5 +98,17 @@ mod tests {
         let after = resident();
         assert!(after < before, "{after} bytes of {before} are left");
         give_back().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_computes_does_not_rest() {
+        let computing = tokio::task::spawn_blocking(|| {
+            let began = std::time::Instant::now();
+            while began.elapsed() < Duration::from_secs(2) {
+                std::hint::spin_loop();
+            }
+        });
+        assert!(!has_rested(Duration::from_secs(1)).await);
+        computing.await.unwrap();
     }
 }
