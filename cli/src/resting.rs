@@ -1,7 +1,7 @@
 //! Gives back pages of the program itself that a process no longer uses.
 //!
 //! Much of a program runs once, while it starts: arguments are parsed, the API is described. The kernel leaves such pages mapped, and counts
-//! them as the process's memory for ever: two thirds of what a worker process at rest has. What is still needed comes back by itself, from
+//! them as the process's memory for ever: about half of what a worker process at rest has. What is still needed comes back by itself, from
 //! the file that the kernel has in its memory anyway.
 
 use std::io;
