@@ -1,11 +1,13 @@
-//! One private PostgreSQL for each test process; each test gets a copy of a migrated template database.
+//! One private PostgreSQL for each test process; each test gets a copy of a migrated template database, which goes after it.
 
-use std::sync::OnceLock;
+use std::cell::RefCell;
+use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cli::migrations::migrate;
 use cli::postgres::ephemeral::Ephemeral;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
@@ -16,6 +18,24 @@ static CLUSTER: OnceLock<Ephemeral> = OnceLock::new();
 static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// Databases of tests that have ended. Hundreds of them take more room than a machine may have left.
+static ENDED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// How many ended tests' databases are dropped together: each drop makes the server write its changed pages.
+const DROPPED_TOGETHER: usize = 16;
+
+/// The databases that the test on this thread has made: a test is a thread, so they are no longer needed when it ends.
+struct Made(RefCell<Vec<String>>);
+
+thread_local! {
+    static MADE: Made = const { Made(RefCell::new(Vec::new())) };
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        ENDED.lock().unwrap_or_else(PoisonError::into_inner).append(self.0.get_mut());
+    }
+}
+
 /// A database of a test's own.
 #[derive(Debug)]
 pub struct Database {
@@ -23,11 +43,13 @@ pub struct Database {
 }
 
 impl Database {
-    /// Makes a migrated database; the first caller in the process starts PostgreSQL.
+    /// Makes a migrated database, which stays until the calling test ends; the first caller in the process starts PostgreSQL.
     pub async fn create() -> Database {
         TEMPLATE_MADE.get_or_init(make_template).await;
+        drop_ended().await;
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         execute(&format!("create database {name} template {TEMPLATE}")).await;
+        MADE.with(|made| made.0.borrow_mut().push(name.clone()));
         Database { name }
     }
 
@@ -52,7 +74,7 @@ impl Database {
 fn cluster() -> &'static Ephemeral {
     CLUSTER.get_or_init(|| {
         // A test proves logic, not the disk: nothing here outlives the process, so nothing needs a flush.
-        let settings = ["fsync=off", "max_connections=300", "log_min_messages=warning"];
+        let settings = ["fsync=off", "max_connections=300", "max_wal_size=256MB", "log_min_messages=warning"];
         Ephemeral::start(&settings).expect("the tests need PostgreSQL 14 or newer on this machine")
     })
 }
@@ -64,10 +86,30 @@ async fn make_template() {
     pool.close().await;
 }
 
+/// Drops the databases of ended tests, once there are enough of them; what such a test has left behind may still be connected.
+async fn drop_ended() {
+    let ended = {
+        let mut ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.len() < DROPPED_TOGETHER {
+            return;
+        }
+        mem::take(&mut *ended)
+    };
+    for name in ended {
+        // One that cannot be dropped, say for a transaction that a failed test has left prepared, takes room and fails no other.
+        let _ = try_execute(&format!("drop database {name} with (force)")).await;
+    }
+}
+
 /// Runs one statement in the maintenance database.
 async fn execute(statement: &str) {
-    let mut connection = PgConnection::connect_with(&cluster().options("postgres")).await.expect("PostgreSQL is up");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect("DDL of ours runs");
+    try_execute(statement).await.expect("PostgreSQL is up, and DDL of ours runs");
+}
+
+async fn try_execute(statement: &str) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect_with(&cluster().options("postgres")).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await?;
+    Ok(())
 }
 
 /// Returns once a session of the pool's database waits for another one's lock: the signal that a race is on.
@@ -79,4 +121,12 @@ pub async fn until_blocked(pool: &PgPool) {
     while !sqlx::query_scalar::<_, bool>(blocked).fetch_one(pool).await.expect("the database answers") {
         tokio::task::yield_now().await;
     }
+}
+
+/// The next message: its text, and the name of the session that sent it.
+pub async fn told_by(listener: &mut PgListener, pool: &PgPool) -> (String, String) {
+    let message = listener.recv().await.expect("the listener reconnects");
+    let session = sqlx::query_scalar("select application_name from pg_stat_activity where pid = $1");
+    let session = session.bind(message.process_id() as i32).fetch_one(pool).await;
+    (message.payload().to_owned(), session.expect("who sent it is still connected"))
 }
