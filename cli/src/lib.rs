@@ -4,6 +4,9 @@
 //! that uses them. Everything else here serves them: `config` what several share, `telemetry` logs and metrics,
 //! `folder` the state that `bitnexus up` keeps, `postgres` the server that it brings along.
 
+#[macro_use]
+mod output;
+
 pub mod commands;
 pub mod config;
 pub mod discovery;

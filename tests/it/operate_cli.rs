@@ -1,6 +1,7 @@
 //! The operator's commands around jobs, queues, schedules and the audit.
 
-use std::process::{Command, Output};
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -49,6 +50,17 @@ impl Shell {
     fn enqueue(&self) -> String {
         self.text(&["jobs", "enqueue", "--kind", "products.categorize", "--payload", PAYLOAD, "--tag", "by-hand"])
     }
+}
+
+/// As by `bitnexus openapi | head -1`.
+#[test]
+fn a_reader_that_goes_away_ends_the_command_without_a_word() {
+    let mut command = Command::new(binary::path());
+    let mut running = command.arg("openapi").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 1];
+    running.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(141), ""));
 }
 
 #[tokio::test]
