@@ -45,6 +45,7 @@ pub type SigningKeys = Box<dyn Fn() -> Result<Vec<SigningKey>, BoxError> + Send 
 pub struct State {
     signing_keys: SigningKeys,
     owners: Owners,
+    books: ledger::posting::Memory,
     webhooks: webhooks::client::Client,
     mirror: Option<mirror::Mirror>,
 }
@@ -52,7 +53,13 @@ pub struct State {
 impl State {
     /// Signs the ledger's checkpoints with what `signing_keys` gives.
     pub fn new(signing_keys: SigningKeys) -> State {
-        State { signing_keys, owners: Owners::default(), webhooks: webhooks::client::Client::default(), mirror: None }
+        State {
+            signing_keys,
+            owners: Owners::default(),
+            books: ledger::posting::Memory::default(),
+            webhooks: webhooks::client::Client::default(),
+            mirror: None,
+        }
     }
 
     /// Signs the ledger's checkpoints with one key.
@@ -85,6 +92,11 @@ impl State {
     /// Whose accounts are whose.
     fn owners(&self) -> &Owners {
         &self.owners
+    }
+
+    /// What this process remembers of the books that it posts to.
+    fn books(&self) -> &ledger::posting::Memory {
+        &self.books
     }
 
     /// The keys that sign now.

@@ -70,7 +70,7 @@ impl BatchJob for RecordTransaction {
         let state = batch.state::<crate::State>();
         batch.tell(events::CHANNEL);
         for (shard, ids) in by_shard {
-            let (books, waiting) = record_all(batch.tx().await?, state.owners(), shard, &ids).await?;
+            let (books, waiting) = record_all(batch.tx().await?, &state, shard, &ids).await?;
             for book in books {
                 batch.enqueue(publish_checkpoint::of(book).map_err(JobError::retry)?).await.map_err(JobError::retry)?;
             }
@@ -86,7 +86,7 @@ impl BatchJob for RecordTransaction {
 /// from, or for the next commit.
 async fn record_all(
     conn: &mut PgConnection,
-    owners: &Owners,
+    state: &crate::State,
     shard: i16,
     ids: &[TransactionId],
 ) -> Result<(Vec<Book>, Vec<TransactionId>), JobError> {
@@ -104,7 +104,7 @@ async fn record_all(
         by_book.entry(wanted.book).or_default().push(wanted);
     }
     for (book, wanted) in by_book {
-        waiting.extend(record_book(conn, owners, book, wanted).await?);
+        waiting.extend(record_book(conn, state, book, wanted).await?);
         books.push(book);
     }
     Ok((books, waiting))
@@ -113,13 +113,14 @@ async fn record_all(
 /// Records transactions of one book: ledger, verdicts and events.
 async fn record_book(
     conn: &mut PgConnection,
-    owners: &Owners,
+    state: &crate::State,
     book: Book,
     wanted: Vec<ToRecord>,
 ) -> Result<Vec<TransactionId>, JobError> {
     let postings: Vec<_> = wanted.iter().map(|wanted| wanted.posting.clone()).collect();
     let began = Instant::now();
-    let Posted { outcomes, accounts } = posting::post_all(conn, book, &postings).await.map_err(JobError::retry)?;
+    let Posted { outcomes, accounts } =
+        posting::post_all(conn, book, &postings, state.books()).await.map_err(JobError::retry)?;
     crate::metrics::posted(&outcomes, began.elapsed());
     let mut settled = Vec::new();
     let mut waiting = Vec::new();
@@ -134,7 +135,7 @@ async fn record_book(
     record::settle(conn, book.shard, &verdicts).await?;
     record::end(conn, book.shard, &ends(&settled)).await?;
     crate::expire_holds::submit(conn, book, &postings).await.map_err(JobError::retry)?;
-    tell(conn, book, owners, &settled, &accounts).await?;
+    tell(conn, book, state.owners(), &settled, &accounts).await?;
     Ok(waiting)
 }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use ledger::accounts::{NewAccount, Overdraft, open};
-use ledger::posting::post;
+use ledger::posting::{Memory, post, post_all};
 use ledger::verify::verify;
 use ledger::{AccountId, Book, Currency, Leg, Outcome, Posting, TransactionId};
 use sqlx::{Connection, PgConnection};
@@ -51,12 +51,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ids = open_accounts(&mut conn, accounts).await?;
     let mut zipf = Zipf::new(accounts);
     let (mut recorded, mut refused, mut millis) = (0, 0, Vec::new());
-    let started = Instant::now();
+    let (started, memory) = (Instant::now(), Memory::default());
     while started.elapsed() < duration {
         let postings: Vec<Posting> = (0..batch).map(|_| transfer(&mut zipf, &ids)).collect();
         let began = Instant::now();
         let mut tx = conn.begin().await?;
-        for outcome in post(&mut tx, Book::MAIN, &postings).await? {
+        for outcome in post_all(&mut tx, Book::MAIN, &postings, &memory).await?.outcomes {
             match outcome {
                 Outcome::Created { .. } => recorded += 1,
                 _ => refused += 1,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Builder;
 
-use crate::posting::{AccountNow, BATCH_MAX, Outcome, PostError, Posting, Refusal, post_all};
+use crate::posting::{AccountNow, BATCH_MAX, Memory, Outcome, PostError, Posting, Refusal, post_all};
 use crate::{Act, Book, TransactionId};
 
 /// What the id of an expiry is hashed from, before the id of its hold.
@@ -32,7 +32,7 @@ pub async fn expire(conn: &mut PgConnection, book: Book, limit: usize) -> Result
     let due = due(conn, book, limit as i64).await?;
     assert!(due.len() <= limit, "no more are found than were asked for");
     let postings: Vec<Posting> = due.iter().copied().map(expiry).collect();
-    let posted = post_all(conn, book, &postings).await?;
+    let posted = post_all(conn, book, &postings, &Memory::default()).await?;
     let mut ended = Vec::new();
     for ((hold, posting), outcome) in due.iter().zip(&postings).zip(posted.outcomes) {
         // Somebody else may have let it expire since it was found, under this id or another one.

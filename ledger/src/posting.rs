@@ -10,10 +10,12 @@ use sqlx::PgConnection;
 use crate::{AccountId, Act, Book, Money, TransactionId};
 
 pub(crate) mod decide;
+mod memory;
 mod read;
 mod refusal;
 mod write;
 
+pub use memory::Memory;
 pub use refusal::{Field, Refusal};
 
 /// The most legs that a posting can have.
@@ -86,6 +88,10 @@ pub enum PostError {
     /// More postings than [`BATCH_MAX`].
     #[error("{0} postings in one call, the most is {BATCH_MAX}")]
     BatchTooLarge(usize),
+    /// Rows of accounts were moved behind the back of a [`Memory`], as `vacuum full` does; the caller's transaction is to be
+    /// rolled back, and the same posting succeeds the next time.
+    #[error("accounts of {0} lie elsewhere than is remembered: post again")]
+    Moved(Book),
     /// What the database holds contradicts itself; nothing is written.
     #[error("the ledger is damaged: {0}; run `ledger verify`")]
     Damaged(String),
@@ -97,7 +103,7 @@ pub enum PostError {
 /// # Errors
 /// When the database fails, there is no such book, the batch is too large, or the ledger is damaged.
 pub async fn post(conn: &mut PgConnection, book: Book, postings: &[Posting]) -> Result<Vec<Outcome>, PostError> {
-    Ok(post_all(conn, book, postings).await?.outcomes)
+    Ok(post_all(conn, book, postings, &Memory::default()).await?.outcomes)
 }
 
 /// What became of a whole call.
@@ -124,11 +130,16 @@ pub struct AccountNow {
     pub version: i64,
 }
 
-/// [`post`], which also tells how the accounts are afterwards.
+/// [`post`], which also tells how the accounts are afterwards, and need not read those that it remembers from the last time.
 ///
 /// # Errors
-/// As [`post`].
-pub async fn post_all(conn: &mut PgConnection, book: Book, postings: &[Posting]) -> Result<Posted, PostError> {
+/// As [`post`], and when accounts are no longer where they are remembered to lie.
+pub async fn post_all(
+    conn: &mut PgConnection,
+    book: Book,
+    postings: &[Posting],
+    memory: &Memory,
+) -> Result<Posted, PostError> {
     if postings.len() > BATCH_MAX {
         return Err(PostError::BatchTooLarge(postings.len()));
     }
@@ -136,10 +147,12 @@ pub async fn post_all(conn: &mut PgConnection, book: Book, postings: &[Posting])
         return Ok(Posted::default());
     }
     let head = read::lock(conn, book).await?;
-    let (size_before, place) = (head.size, head.place.clone());
-    let (state, appender, places) = read::read(conn, book, head, postings).await?;
+    let before = write::Before { place: head.place.clone(), version: head.version.clone() };
+    let mut remembered = memory.take(book, &head.version);
+    let (state, appender, places) = read::read(conn, book, head, postings, &remembered).await?;
     let decision = decide::decide(state, postings);
-    write::write(conn, book, (size_before, &place), appender, &places, &decision).await?;
+    let version = write::write(conn, book, before, appender, &places, &decision, &mut remembered).await?;
+    memory.keep(book, remembered, version);
     let accounts = decision.accounts.iter().map(|(account, state)| AccountNow {
         account: *account,
         balance: Money { minor: i128::from(state.balance), currency: state.currency },

@@ -1,9 +1,10 @@
 //! 64 writers at once on ten accounts that may not be below zero. `LEDGER_CONTENTION_SECONDS` sets for how long (3).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use ledger::posting::post;
+use ledger::posting::{Memory, post_all};
 use ledger::{AccountId, Book, Outcome, Posting};
 use sqlx::PgPool;
 use tests::random::Random;
@@ -45,14 +46,20 @@ fn batch(random: &mut Random, cash: AccountId, wallets: &[AccountId]) -> Vec<Pos
     batch
 }
 
-async fn write(pool: PgPool, seed: u64, cash: AccountId, wallets: Vec<AccountId>, until: Instant) -> Told {
+async fn write(
+    pool: PgPool,
+    seed: u64,
+    (cash, wallets): (AccountId, Vec<AccountId>),
+    memory: Arc<Memory>,
+    until: Instant,
+) -> Told {
     let (mut random, mut told) = (Random::new(seed), Told::default());
     let mut conn = pool.acquire().await.unwrap();
     while Instant::now() < until {
         let batch = batch(&mut random, cash, &wallets);
         let mut tx = sqlx::Connection::begin(&mut *conn).await.unwrap();
         // Any error at all, of a deadlock or a serialization, would end the test here.
-        let outcomes = post(&mut tx, Book::MAIN, &batch).await.unwrap();
+        let outcomes = post_all(&mut tx, Book::MAIN, &batch, &memory).await.unwrap().outcomes;
         tx.commit().await.unwrap();
         let created = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Created { .. })).count() as i64;
         told.created += created;
@@ -87,7 +94,12 @@ async fn sixty_four_writers_break_no_bound_and_meet_no_error() {
     bench.post(&wallets.iter().map(|wallet| transfer(cash, *wallet, 500)).collect::<Vec<_>>()).await;
     let pool = bench.database.pool(WRITERS + 2).await;
     let until = Instant::now() + Duration::from_secs(seconds);
-    let writers = (0..u64::from(WRITERS)).map(|n| tokio::spawn(write(pool.clone(), n, cash, wallets.clone(), until)));
+    // As those of three processes: what one remembers is out of date as soon as another one has posted.
+    let memories: [Arc<Memory>; 3] = Default::default();
+    let memory = |n: u64| memories[n as usize % memories.len()].clone();
+    let accounts = (cash, wallets.clone());
+    let write = |n| write(pool.clone(), n, accounts.clone(), memory(n), until);
+    let writers = (0..u64::from(WRITERS)).map(|n| tokio::spawn(write(n)));
     let (told, looks) = futures::join!(join_all(writers), watch(pool.clone(), until));
     let told: Vec<Told> = told.into_iter().map(|writer| writer.unwrap()).collect();
     let sum = |of: fn(&Told) -> i64| told.iter().map(of).sum::<i64>();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cli::migrations::migrate;
 use ledger::accounts::{NewAccount, Overdraft, open};
-use ledger::posting::post;
+use ledger::posting::{Memory, post_all};
 use ledger::{AccountId, Book, Currency, Outcome, Posting, TransactionId};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -69,11 +69,12 @@ fn batch(trial: u64, number: u64) -> Vec<Posting> {
     batch
 }
 
-async fn post_batch(conn: &mut PgConnection, batch: &[Posting]) -> sqlx::Result<Vec<Outcome>> {
+async fn post_batch(conn: &mut PgConnection, batch: &[Posting], memory: &Memory) -> sqlx::Result<Vec<Outcome>> {
     let mut tx = conn.begin().await?;
-    let outcomes = post(&mut tx, Book::MAIN, batch).await.map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+    let posted = post_all(&mut tx, Book::MAIN, batch, memory).await;
+    let posted = posted.map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
     tx.commit().await?;
-    Ok(outcomes)
+    Ok(posted.outcomes)
 }
 
 /// The main function of the other process.
@@ -83,8 +84,9 @@ async fn run_as_a_writer() {
     let variable = |name: &str| std::env::var(name).unwrap();
     let (trial, acknowledged) = (variable(TRIAL).parse().unwrap(), variable(ACKNOWLEDGED));
     let mut conn = PgConnection::connect(&variable(DATABASE)).await.unwrap();
+    let memory = Memory::default();
     for number in 0..BATCHES {
-        post_batch(&mut conn, &batch(trial, number)).await.unwrap();
+        post_batch(&mut conn, &batch(trial, number), &memory).await.unwrap();
         fs::write(&acknowledged, (number + 1).to_string()).unwrap();
     }
 }
@@ -210,7 +212,7 @@ impl Stage {
         assert_sound_on(&mut conn).await;
         for number in 0..BATCHES {
             let batch = batch(trial, number);
-            let outcomes = post_batch(&mut conn, &batch).await.unwrap();
+            let outcomes = post_batch(&mut conn, &batch, &Memory::default()).await.unwrap();
             let (last, recorded) = outcomes.split_last().unwrap();
             assert_eq!(*last, Outcome::Refused(ledger::Refusal::SameAccount), "a refused id stays refused");
             let is_there = recorded.iter().all(|outcome| matches!(outcome, Outcome::Exists { .. }));

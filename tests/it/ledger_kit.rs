@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ledger::accounts::{NewAccount, Overdraft, find, open};
-use ledger::posting::post;
+use ledger::posting::{Memory, post_all};
 use ledger::verify::{Report, verify};
 use ledger::{AccountId, Act, Book, Currency, Leg, Outcome, Posting, TransactionId};
 use sqlx::{Connection, PgConnection};
@@ -13,6 +13,8 @@ use uuid::Uuid;
 pub(crate) struct Bench {
     pub(crate) database: Database,
     pub(crate) conn: PgConnection,
+    /// What whoever posts here remembers.
+    pub(crate) memory: Memory,
     /// Pounds; may be below zero.
     pub(crate) cash: AccountId,
     /// Pounds; never below zero.
@@ -23,7 +25,8 @@ impl Bench {
     pub(crate) async fn create(wallets: usize) -> Bench {
         let database = Database::create().await;
         let conn = PgConnection::connect_with(&database.options()).await.expect("the database is up");
-        let mut bench = Bench { database, conn, cash: AccountId(Uuid::now_v7()), wallets: Vec::new() };
+        let (memory, cash) = (Memory::default(), AccountId(Uuid::now_v7()));
+        let mut bench = Bench { database, conn, memory, cash, wallets: Vec::new() };
         bench.cash = bench.open(Currency::GBP, Overdraft::Allowed).await;
         for _ in 0..wallets {
             let wallet = bench.open(Currency::GBP, Overdraft::Forbidden).await;
@@ -42,9 +45,9 @@ impl Bench {
 
     pub(crate) async fn post(&mut self, postings: &[Posting]) -> Vec<Outcome> {
         let mut tx = self.conn.begin().await.expect("a transaction begins");
-        let outcomes = post(&mut tx, Book::MAIN, postings).await.expect("the batch is decided");
+        let posted = post_all(&mut tx, Book::MAIN, postings, &self.memory).await.expect("the batch is decided");
         tx.commit().await.expect("the batch commits");
-        outcomes
+        posted.outcomes
     }
 
     pub(crate) async fn post_one(&mut self, posting: &Posting) -> Outcome {

@@ -26,6 +26,7 @@ mod ledger_keys;
 mod ledger_kills;
 mod ledger_kit;
 mod ledger_log;
+mod ledger_memory;
 mod ledger_model;
 mod ledger_mutations;
 mod ledger_plans;

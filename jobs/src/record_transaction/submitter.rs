@@ -5,17 +5,19 @@
 //! its own, and a failure that only one causes is only its own.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
 
 use domain::idempotency::{self, Begin, Key};
 use domain::transactions::{Decision, NewTransaction, Transaction, accept};
 use domain::{Error, Principal, UserId};
 use ledger::Book;
 use queue::trace::{self, Span};
-use queue::{BatchJob, NewJob, Notifier};
+use queue::{BatchJob, NewJob, Notifier, Pace};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::RecordTransaction;
 use crate::metrics::GROUP_SIZE;
@@ -32,6 +34,10 @@ const SECOND_MIN: usize = 32;
 
 /// How often to let others run before a group that is smaller than the last one is closed.
 const YIELDS_MAX: usize = 8;
+
+/// How long a commit may take, from its first statement on. After that nobody knows whether it was made, and whoever repeats
+/// the request finds out; a server that is cut off without a word does not hold up those that come then.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Submissions that may wait for a commit; whoever comes then waits for a place.
 const WAITING_MAX: usize = 4_096;
@@ -108,7 +114,7 @@ fn connections(pool: &PgPool) -> PgPool {
 
 async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
     let mut in_flight = JoinSet::new();
-    let (mut group, mut left_over, mut last) = (Group::default(), None, 0);
+    let (mut group, mut left_over, mut last, mut pace) = (Group::default(), None, 0, Pace::default());
     loop {
         let is_full = left_over.is_some() || group.size >= GROUP_MAX;
         let may_be_second = in_flight.len() < COMMITS_MAX && (is_full || group.size >= SECOND_MIN);
@@ -137,13 +143,14 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
         }
         last = group.size;
         metrics::histogram!(GROUP_SIZE.name).record(f64::from(u32::try_from(group.size).unwrap_or(u32::MAX)));
+        let is_alone = pace.is_alone(group.size, Instant::now());
         let next = left_over.take().map(Group::of).unwrap_or_default();
         let (pool, notifier, group) = (pool.clone(), notifier.clone(), std::mem::replace(&mut group, next));
-        in_flight.spawn(async move { group.write(&pool, &notifier).await });
+        in_flight.spawn(async move { group.write(&pool, &notifier, is_alone).await });
     }
     // What was taken in is written, though nobody can ask for more.
     if !group.waiting.is_empty() {
-        group.write(&pool, &notifier).await;
+        group.write(&pool, &notifier, false).await;
     }
     while in_flight.join_next().await.is_some() {}
 }
@@ -181,11 +188,11 @@ impl Group {
         None
     }
 
-    /// Writes the group in one commit and answers everybody in it.
-    async fn write(self, pool: &PgPool, notifier: &Notifier) {
+    /// Writes the group in one commit, which wakes the workers itself if it is alone, and answers everybody in it.
+    async fn write(self, pool: &PgPool, notifier: &Notifier, is_alone: bool) {
         let (submissions, answers): (Vec<_>, Vec<_>) =
             self.waiting.into_iter().map(|waiting| (waiting.submission, waiting.answer)).unzip();
-        let written = commit(pool, notifier, &submissions).await;
+        let written = commit(pool, notifier, &submissions, is_alone).await;
         match written {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
@@ -193,8 +200,9 @@ impl Group {
                     let _ = answer.send(result);
                 }
             }
-            // The database refused something that one of them brought: each by itself, so that only that one fails.
-            Err(error) if error.as_database_error().is_some() && submissions.len() > 1 => {
+            // The database refused something that one of them brought: each by itself, so that only that one fails. Or it
+            // takes no messages any more, because somebody does not read theirs: nothing is told then.
+            Err(error) if error.as_database_error().is_some() && (submissions.len() > 1 || is_alone) => {
                 tracing::warn!(%error, requests = submissions.len(), "a shared commit failed; writing one by one");
                 for (answer, submission) in answers.into_iter().zip(submissions) {
                     let _ = answer.send(alone(pool, notifier, submission).await);
@@ -211,13 +219,36 @@ impl Group {
 }
 
 async fn alone(pool: &PgPool, notifier: &Notifier, submission: Submission) -> Answer {
-    let mut results = commit(pool, notifier, &[submission]).await?;
+    let mut results = commit(pool, notifier, &[submission], false).await?;
     results.pop().expect("one request, one answer")
 }
 
 /// Decides and saves all of them in one transaction.
-async fn commit(pool: &PgPool, notifier: &Notifier, submissions: &[Submission]) -> sqlx::Result<Vec<Answer>> {
-    let mut tx = pool.begin().await?;
+async fn commit(
+    pool: &PgPool,
+    notifier: &Notifier,
+    submissions: &[Submission],
+    is_alone: bool,
+) -> sqlx::Result<Vec<Answer>> {
+    let mut conn = pool.acquire().await?;
+    let (answers, has_accepted) =
+        timeout(PATIENCE, save(&mut conn, submissions, is_alone)).await.unwrap_or_else(|_late| {
+            conn.close_on_drop();
+            Err(sqlx::Error::PoolTimedOut)
+        })?;
+    if has_accepted && !is_alone {
+        notifier.wake(RecordTransaction::QUEUE);
+    }
+    Ok(answers)
+}
+
+/// Returns the answers, and whether there is anything to record.
+async fn save(
+    conn: &mut PgConnection,
+    submissions: &[Submission],
+    is_alone: bool,
+) -> sqlx::Result<(Vec<Answer>, bool)> {
+    let mut tx = conn.begin().await?;
     let begun = begin(&mut tx, submissions).await?;
     let fresh: Vec<&Submission> = submissions
         .iter()
@@ -226,19 +257,17 @@ async fn commit(pool: &PgPool, notifier: &Notifier, submissions: &[Submission]) 
         .map(|(one, _)| one)
         .collect();
     let mut decided = decide(&mut tx, &fresh).await?;
-    enqueue(&mut tx, &fresh, &decided).await?;
+    enqueue(&mut tx, &fresh, &decided, is_alone).await?;
     keep(&mut tx, &fresh, &decided).await?;
     tx.commit().await?;
-    if decided.iter().flatten().any(|decision| matches!(decision, Decision::Accepted(_))) {
-        notifier.wake(RecordTransaction::QUEUE);
-    }
+    let has_accepted = decided.iter().flatten().any(|decision| matches!(decision, Decision::Accepted(_)));
     decided.reverse();
     let answer = |begun| match begun {
         Ok(Begin::New) => Ok(Submitted::Done(decided.pop().expect("each fresh request was decided"))),
         Ok(Begin::Replay(kept)) => Ok(Submitted::Replayed(kept)),
         Err(error) => Err(error),
     };
-    Ok(begun.into_iter().map(answer).collect())
+    Ok((begun.into_iter().map(answer).collect(), has_accepted))
 }
 
 /// Claims the idempotency keys; a request without one is always new.
@@ -274,7 +303,12 @@ async fn decide(conn: &mut PgConnection, submissions: &[&Submission]) -> sqlx::R
 }
 
 /// Enqueues a job for each accepted transaction; it has the transaction's id.
-async fn enqueue(conn: &mut PgConnection, submissions: &[&Submission], decided: &[Vec<Decision>]) -> sqlx::Result<()> {
+async fn enqueue(
+    conn: &mut PgConnection,
+    submissions: &[&Submission],
+    decided: &[Vec<Decision>],
+    is_alone: bool,
+) -> sqlx::Result<()> {
     let mut jobs = Vec::new();
     for (submission, decisions) in submissions.iter().zip(decided) {
         let accepted = decisions.iter().filter_map(|decision| match decision {
@@ -283,7 +317,8 @@ async fn enqueue(conn: &mut PgConnection, submissions: &[&Submission], decided: 
         });
         jobs.extend(accepted.map(|transaction| job(submission, transaction)));
     }
-    match queue::enqueue(conn, &jobs).await {
+    let enqueued = if is_alone { queue::enqueue_waking(conn, &jobs).await } else { queue::enqueue(conn, &jobs).await };
+    match enqueued {
         Ok(_) => Ok(()),
         Err(queue::EnqueueError::Database(error)) => Err(error),
         Err(other) => unreachable!("payloads of ours are small and well formed: {other}"),

@@ -106,7 +106,8 @@ pub async fn find(conn: &mut PgConnection, book: Book, id: GroupId) -> Result<Op
 }
 
 /// Moves an account into a group, or out of the one it is in. Waits for the writer of the book and then holds its row, as a
-/// posting does: whoever held the account and waited for the book would stand in the way of one who does the reverse.
+/// posting does: whoever held the account and waited for the book would stand in the way of one who does the reverse. Writers
+/// that remember the account see by the book's row, which is written anew, that it was moved.
 ///
 /// # Errors
 /// When the database fails, or there is no such group or account.
@@ -120,15 +121,14 @@ pub async fn move_into(
         find(conn, book, group).await?.ok_or(GroupError::NoSuchGroup(group))?;
     }
     sqlx::query!(
-        r#"select size
-           from ledger.book
+        r#"update ledger.book
+           set size = size
            where shard = $1
-               and book = $2
-           for no key update"#,
+               and book = $2"#,
         book.shard,
         book.id
     )
-    .fetch_optional(&mut *conn)
+    .execute(&mut *conn)
     .await?;
     let moved = sqlx::query!(
         r#"update ledger.account

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::decide::{AccountState, State};
+use super::memory::{Place, Remembered, Version};
 use super::refusal::Refusal;
 use super::{PostError, Posting};
 use crate::accounts::Overdraft;
@@ -18,7 +19,7 @@ use crate::{AccountId, Act, Book, Currency, TransactionId};
 
 /// The head of a book's log, whose row this transaction holds.
 pub(super) struct Head {
-    pub(super) size: i64,
+    pub(super) version: Version,
     /// Where its row lies.
     pub(super) place: String,
     frontier: Frontier,
@@ -32,7 +33,7 @@ pub(super) async fn lock(conn: &mut PgConnection, book: Book) -> Result<Head, Po
     let row = sqlx::query!(
         // Until this transaction ends, a statement has one plan, made once: a look-up in an index for each id, whether the
         // book is empty when it is made or full. Planning anew would take longer than posting a single transaction does.
-        r#"select size, root, frontier, recorded_at, ctid::text as "place!",
+        r#"select size, root, frontier, recorded_at, ctid::text as "place!", xmin::text as "written_by!",
                set_config('plan_cache_mode', 'force_generic_plan', true) as plan_cache_mode,
                set_config('enable_seqscan', 'off', true) as seqscan,
                set_config('enable_bitmapscan', 'off', true) as bitmapscan,
@@ -51,11 +52,13 @@ pub(super) async fn lock(conn: &mut PgConnection, book: Book) -> Result<Head, Po
     .await?
     .ok_or(PostError::NoSuchBook(book))?;
     let frontier = Frontier::from_bytes(row.size as u64, &row.frontier).map_err(damaged)?;
-    if frontier.root().as_slice() != row.root {
+    let root = frontier.root();
+    if root.as_slice() != row.root {
         return Err(PostError::Damaged(format!("the root of {book} is not the one of its frontier")));
     }
     assert_eq!(row.size == 0, row.recorded_at.is_none(), "a CHECK holds a time to a log with leaves");
-    Ok(Head { size: row.size, place: row.place, frontier, recorded_at: row.recorded_at })
+    let version = Version { written_by: row.written_by, size: row.size, root };
+    Ok(Head { version, place: row.place, frontier, recorded_at: row.recorded_at })
 }
 
 /// What kind of thing a row of the one reading statement tells of.
@@ -86,17 +89,21 @@ struct Row {
 }
 
 /// Where the rows of the accounts lie. They stay there, since whoever changes an account holds the row of the book.
-pub(super) type Places = HashMap<AccountId, String>;
+pub(super) type Places = HashMap<AccountId, Place>;
 
-/// Reads what the batch names, and the open tiles that it may fill.
+/// Reads what the batch names and is not remembered, and the open tiles that it may fill.
 pub(super) async fn read(
     conn: &mut PgConnection,
     book: Book,
     head: Head,
     postings: &[Posting],
+    remembered: &Remembered,
 ) -> Result<(State, Appender, Places), PostError> {
-    let wanted = Wanted::of(postings);
-    let edge = Edge::of(head.size as u64, postings.len() as u64);
+    let mut wanted = Wanted::of(postings);
+    let edge = Edge::of(head.version.size as u64, postings.len() as u64);
+    let accounts_wanted = wanted.accounts.len();
+    let mut gathered = Gathered::new(book, &head, &wanted.holds);
+    wanted.accounts.retain(|id| !gathered.recall(AccountId(*id), remembered));
     let rows = sqlx::query_file_as!(
         Row,
         "src/posting/read.sql",
@@ -115,13 +122,12 @@ pub(super) async fn read(
     )
     .fetch_all(conn)
     .await?;
-    let mut gathered = Gathered::new(book, &head, &wanted.holds);
     for row in rows {
         gathered.take(row)?;
     }
     let state = &gathered.state;
     assert!(
-        state.accounts.len() <= wanted.accounts.len() || !wanted.holds.is_empty(),
+        state.accounts.len() <= accounts_wanted || !wanted.holds.is_empty(),
         "no account is read that the batch does not name"
     );
     assert!(state.recorded.len() <= wanted.recorded.len(), "no transaction is read that the batch does not name");
@@ -216,8 +222,16 @@ struct Gathered<'a> {
 
 impl<'a> Gathered<'a> {
     fn new(book: Book, head: &Head, holds: &'a [Uuid]) -> Gathered<'a> {
-        let state = State { book: book.id, size: head.size, ..State::default() };
+        let state = State { book: book.id, size: head.version.size, ..State::default() };
         Gathered { book, state, places: Places::new(), holds, hashes: Vec::new() }
+    }
+
+    /// Takes an account from memory, if it is there.
+    fn recall(&mut self, account: AccountId, remembered: &Remembered) -> bool {
+        let Some((state, place)) = remembered.find(account) else { return false };
+        self.state.accounts.insert(account, state);
+        self.places.insert(account, place);
+        true
     }
 
     fn take(&mut self, row: Row) -> Result<(), PostError> {
@@ -230,7 +244,8 @@ impl<'a> Gathered<'a> {
             }
             kind::ACCOUNT => {
                 state.accounts.insert(AccountId(id), account(&row)?);
-                self.places.insert(AccountId(id), row.place.unwrap_or_default());
+                let place = row.place.as_deref().and_then(Place::parse).expect("a row has a place");
+                self.places.insert(AccountId(id), place);
             }
             kind::RECORDED => {
                 let leaf = Leaf::decode(&row.bytes.unwrap_or_default()).map_err(damaged)?;
@@ -294,7 +309,7 @@ impl<'a> Gathered<'a> {
             "each is recorded later than the one before"
         );
         for (level, edge) in edges.iter().enumerate() {
-            let open = open_width(head.size as u64, level);
+            let open = open_width(head.version.size as u64, level);
             if edge.as_ref().is_some_and(|edge| edge.len() != open) {
                 return Err(PostError::Damaged(format!("the open tile of level {level} does not have {open} hashes")));
             }

@@ -1,32 +1,60 @@
 //! Writes a decision: everything in one statement, and then counts what was written.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::PostError;
 use super::decide::Decision;
+use super::memory::{Place, Remembered, Version};
 use super::read::Places;
 use crate::Book;
+use crate::merkle::Hash;
 use crate::merkle::tiles::Appender;
 
 mod columns;
 
 use columns::{Accounts, Entries, Holds, Refusals, Tiles, Transactions};
 
-/// Appends the leaves to the tree and writes the whole of the decision, after so many leaves; `place` is where the row of the
-/// book lies.
+/// The row of the book that the batch follows.
+pub(super) struct Before {
+    pub(super) version: Version,
+    /// Where it lies.
+    pub(super) place: String,
+}
+
+/// Appends the leaves to the tree, writes the whole of the decision and remembers its accounts; returns the version of the
+/// book's row from then on.
 pub(super) async fn write(
     conn: &mut PgConnection,
     book: Book,
-    (size_before, place): (i64, &str),
+    before: Before,
+    appender: Appender,
+    places: &Places,
+    decision: &Decision,
+    remembered: &mut Remembered,
+) -> Result<Version, PostError> {
+    if decision.leaves.is_empty() && decision.refused.is_empty() {
+        return Ok(before.version);
+    }
+    let size = before.version.size + decision.leaves.len() as i64;
+    let (written, root) = write_all(conn, book, before, appender, places, decision).await?;
+    written.remember(book, decision, remembered)?;
+    Ok(Version { written_by: written.written_by, size, root })
+}
+
+/// The one statement; returns the new root as well.
+async fn write_all(
+    conn: &mut PgConnection,
+    book: Book,
+    before: Before,
     mut appender: Appender,
     places: &Places,
     decision: &Decision,
-) -> Result<(), PostError> {
-    if decision.leaves.is_empty() && decision.refused.is_empty() {
-        return Ok(());
-    }
+) -> Result<(Written, Hash), PostError> {
+    let size_before = before.version.size;
     assert_eq!(appender.frontier().size(), size_before as u64, "the tree is the one that was read");
     let transactions = Transactions::of(decision, &mut appender);
     let (entries, accounts, holds) = (Entries::of(decision), Accounts::of(decision, places), Holds::of(decision));
@@ -53,7 +81,7 @@ pub(super) async fn write(
         &entries.amounts,
         &entries.balances,
         &entries.effective_at as &[Option<DateTime<Utc>>],
-        &accounts.places as &[&str],
+        &accounts.places,
         &accounts.ids,
         &accounts.balances,
         &accounts.versions,
@@ -76,37 +104,38 @@ pub(super) async fn write(
         &holds.expires_at as &[Option<DateTime<Utc>>],
         &holds.accounts,
         &holds.ended,
-        place
+        before.place
     )
     .fetch_one(conn)
     .await?;
-    written.check(decision, &tiles, &holds);
     match written.ended == holds.ended.len() as i64 {
-        true => Ok(()),
+        true => Ok((written, root)),
         false => Err(PostError::Damaged("a hold that was open is not listed as such".to_owned())),
     }
 }
 
-/// How many rows the statement wrote.
+/// What the statement says of what it changed: what it inserts, it inserts whole or fails.
 struct Written {
-    transactions: i64,
-    entries: i64,
-    balances: i64,
-    refusals: i64,
-    tiles: i64,
-    heads: i64,
-    holds: i64,
+    /// The transaction that the book's row is of now.
+    written_by: String,
+    /// The accounts that changed, and where they lie now.
+    accounts: Vec<Uuid>,
+    places: Vec<String>,
     ended: i64,
 }
 
 impl Written {
-    fn check(&self, decision: &Decision, tiles: &Tiles, holds: &Holds) {
-        assert_eq!(self.transactions, decision.leaves.len() as i64, "each transaction is written");
-        assert_eq!(self.entries, decision.entries.len() as i64, "each entry is written");
-        assert_eq!(self.balances, decision.accounts.len() as i64, "each balance is written");
-        assert_eq!(self.refusals, decision.refused.len() as i64, "each refusal is written");
-        assert_eq!(self.tiles, tiles.indexes.len() as i64, "each tile is written");
-        assert_eq!(self.holds, holds.ids.len() as i64, "each hold is listed");
-        assert_eq!(self.heads, 1, "the head moves on from where it was read");
+    /// Keeps where the accounts lie now, each of which was where it was thought to lie.
+    fn remember(&self, book: Book, decision: &Decision, remembered: &mut Remembered) -> Result<(), PostError> {
+        if self.accounts.len() != decision.accounts.len() {
+            assert!(!remembered.is_empty(), "what was read under the lock is where it was");
+            return Err(PostError::Moved(book));
+        }
+        let places = self.places.iter().map(|place| Place::parse(place).expect("a row has a place"));
+        let places: HashMap<Uuid, Place> = self.accounts.iter().copied().zip(places).collect();
+        for (account, state) in &decision.accounts {
+            remembered.insert(*account, *state, places[&account.0]);
+        }
+        Ok(())
     }
 }

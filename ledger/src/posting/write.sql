@@ -4,16 +4,12 @@
 -- any more, $40 where the row of the book lies.
 with new_transaction as (
     insert into ledger.transaction (shard, book, seq, id, recorded_at, reverses, reverses_part, resolves, leaf_hash, leaf)
-    select $1, $2, *
-    from unnest(
-        $3::bigint[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::uuid[], $9::bytea[], $10::bytea[]
-    )
-    returning 1
+    select $1, $2, unnest($3::bigint[]), unnest($4::uuid[]), unnest($5::timestamptz[]), unnest($6::uuid[]),
+        unnest($7::uuid[]), unnest($8::uuid[]), unnest($9::bytea[]), unnest($10::bytea[])
 ), new_entry as (
     insert into ledger.entry (shard, book, account_id, version, seq, amount, balance, effective_at)
-    select $1, $2, *
-    from unnest($11::uuid[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::timestamptz[])
-    returning 1
+    select $1, $2, unnest($11::uuid[]), unnest($12::bigint[]), unnest($13::bigint[]), unnest($14::bigint[]),
+        unnest($15::bigint[]), unnest($16::timestamptz[])
 ), new_balance as (
     -- By place, as it was read under the lock: no look-up in an index, and no lock for each row.
     update ledger.account as a
@@ -22,24 +18,24 @@ with new_transaction as (
         held_out = new.held_out,
         held_in = new.held_in,
         closed_seq = new.closed_seq
-    from unnest(
-        $17::text[], $18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]
-    ) as new (place, id, balance, version, held_out, held_in, closed_seq)
-    where a.ctid = new.place::tid
+    from (
+        select unnest($17::text[])::tid as place, unnest($18::uuid[]) as id, unnest($19::bigint[]) as balance,
+            unnest($20::bigint[]) as version, unnest($21::bigint[]) as held_out, unnest($22::bigint[]) as held_in,
+            unnest($23::bigint[]) as closed_seq
+    ) as new
+    where a.ctid = new.place
         and a.id = new.id
         and a.version <= new.version
         and a.closed_seq is null
-    returning 1
+    returning a.id, a.ctid::text as place
 ), new_refusal as (
     insert into ledger.refusal (shard, book, id, reason, refused_at)
     select $1, $2, id, reason, clock_timestamp()
     from unnest($24::uuid[], $25::text[]) as new (id, reason)
-    returning 1
 ), new_tile as (
     insert into ledger.tile (shard, book, level, index, root, hashes)
     select $1, $2, *
     from unnest($26::smallint[], $27::bigint[], $28::bytea[], $29::bytea[])
-    returning 1
 ), new_head as (
     update ledger.book
     set size = $30, root = $31, frontier = $32, recorded_at = coalesce($33, recorded_at)
@@ -47,12 +43,11 @@ with new_transaction as (
         and shard = $1
         and book = $2
         and size = $34
-    returning 1
+    returning xmin::text as written_by
 ), new_hold as (
     insert into ledger.open_hold (shard, book, id, seq, expires_at, accounts)
     select $1, $2, id, seq, expires_at, accounts::uuid[]
     from unnest($35::uuid[], $36::bigint[], $37::timestamptz[], $38::text[]) as new (id, seq, expires_at, accounts)
-    returning 1
 ), ended_hold as (
     -- By place: only the holder of the book's row writes here, so nobody moves it meanwhile.
     delete from ledger.open_hold
@@ -72,11 +67,7 @@ with new_transaction as (
     )
     returning 1
 )
-select (select count(*) from new_transaction) as "transactions!",
-    (select count(*) from new_entry) as "entries!",
-    (select count(*) from new_balance) as "balances!",
-    (select count(*) from new_refusal) as "refusals!",
-    (select count(*) from new_tile) as "tiles!",
-    (select count(*) from new_head) as "heads!",
-    (select count(*) from new_hold) as "holds!",
+select (select written_by from new_head) as "written_by!",
+    array(select id from new_balance) as "accounts!",
+    array(select place from new_balance) as "places!",
     (select count(*) from ended_hold) as "ended!"

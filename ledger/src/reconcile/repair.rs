@@ -9,17 +9,17 @@ use super::{Scope, r04_holds};
 use crate::leaf::Leaf;
 use crate::{AccountId, Act, Book};
 
-/// Holds the book, as a writer does.
+/// Holds the book, as a writer does. Its row is written anew: what writers remember of its accounts is out of date with that.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn lock(conn: &mut PgConnection, book: Book) -> sqlx::Result<()> {
     let locked = sqlx::query_scalar!(
-        r#"select size
-           from ledger.book
+        r#"update ledger.book
+           set size = size
            where shard = $1
                and book = $2
-           for update"#,
+           returning size"#,
         book.shard,
         book.id
     )

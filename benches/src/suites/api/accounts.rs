@@ -1,6 +1,7 @@
 //! Whom the transfers are between.
 
 use anyhow::Result;
+use ledger::posting::Memory;
 use ledger::{AccountId, Book};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ pub(in crate::suites) const USUAL: usize = 10_000;
 
 /// Funded ledger accounts, each the open wallet of a user.
 pub(in crate::suites) async fn open(pool: &PgPool, number: usize) -> Result<Vec<AccountId>> {
-    let accounts = fund(pool, number).await?;
+    let accounts = fund(pool, number, &Memory::default()).await?;
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
     let owners: Vec<Uuid> = accounts.iter().map(|_| Uuid::now_v7()).collect();
     sqlx::query(

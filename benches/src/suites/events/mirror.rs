@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use domain::mirror;
 use ledger::Book;
+use ledger::posting::Memory;
 use sqlx::PgPool;
 
 use crate::report::Report;
@@ -36,7 +37,7 @@ pub(super) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     };
     let server = Server::start().await?;
     let pool = server.pool(2).await?;
-    fund(&pool, transactions).await?;
+    fund(&pool, transactions, &Memory::default()).await?;
     server.settle().await?;
     let cookie = erlang.folder.join("cookie").to_string_lossy().into_owned();
     let set = [("LEDGER_NODE", NODE), ("LEDGER_COOKIE_FILE", &cookie), ("ERL_EPMD_PORT", EPMD_PORT)];

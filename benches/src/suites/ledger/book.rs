@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use ledger::accounts::{NewAccount, Overdraft};
-use ledger::posting::{Outcome, Posting, post};
+use ledger::posting::{Memory, Outcome, Posting, post_all as post};
 use ledger::{AccountId, Act, Book, Currency, Leg, TransactionId};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
@@ -21,6 +21,8 @@ const CHUNK: usize = 1_000;
 pub(super) struct Funded {
     pub(super) pool: PgPool,
     pub(super) accounts: Vec<AccountId>,
+    /// What the process that funded them remembers, and goes on with.
+    pub(super) memory: Memory,
     zipf: Zipf,
 }
 
@@ -29,10 +31,11 @@ impl Funded {
     pub(super) async fn book(server: &Server, accounts: usize) -> Result<Funded> {
         let database = server.fresh_of_ours().await?;
         let pool = database.pool(2).await?;
-        let accounts = fund(&pool, accounts).await?;
+        let memory = Memory::default();
+        let accounts = fund(&pool, accounts, &memory).await?;
         database.settle().await?;
         let zipf = Zipf::new(accounts.len(), 1);
-        Ok(Funded { pool, accounts, zipf })
+        Ok(Funded { pool, accounts, memory, zipf })
     }
 
     /// Batches of transfers of a penny between accounts by Zipf's law.
@@ -46,7 +49,7 @@ impl Funded {
 }
 
 /// Opens `count` accounts in pounds, each with [`FUNDS`] from an account that may be overdrawn.
-pub(crate) async fn fund(pool: &PgPool, count: usize) -> Result<Vec<AccountId>> {
+pub(crate) async fn fund(pool: &PgPool, count: usize, memory: &Memory) -> Result<Vec<AccountId>> {
     let mut conn = pool.acquire().await?;
     let accounts: Vec<AccountId> = (0..=count).map(|_| AccountId(Uuid::now_v7())).collect();
     let (source, accounts) = accounts.split_first().context("there is at least one")?;
@@ -61,7 +64,7 @@ pub(crate) async fn fund(pool: &PgPool, count: usize) -> Result<Vec<AccountId>> 
     tx.commit().await?;
     for chunk in accounts.chunks(CHUNK) {
         let postings: Vec<_> = chunk.iter().map(|account| transfer(*source, *account, FUNDS)).collect();
-        post_all(&mut conn, &postings).await?;
+        post_all(&mut conn, memory, &postings).await?;
     }
     Ok(accounts.to_vec())
 }
@@ -80,9 +83,9 @@ pub(super) fn transfer(from: AccountId, to: AccountId, pence: i128) -> Posting {
 }
 
 /// Posts in one commit, and makes sure that all of it was new.
-pub(super) async fn post_all(conn: &mut PgConnection, postings: &[Posting]) -> Result<()> {
+pub(super) async fn post_all(conn: &mut PgConnection, memory: &Memory, postings: &[Posting]) -> Result<()> {
     let mut tx = conn.begin().await?;
-    let outcomes = post(&mut tx, Book::MAIN, postings).await?;
+    let outcomes = post(&mut tx, Book::MAIN, postings, memory).await?.outcomes;
     tx.commit().await?;
     let created = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Created { .. })).count();
     ensure!(created == postings.len(), "{created} of {} transfers were created", postings.len());

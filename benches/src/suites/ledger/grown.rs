@@ -15,14 +15,14 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     let transfers = plan.entries_before() / 2;
     for _ in 0..transfers.div_ceil(80_000) {
         for batch in book.batches(80_000, 8_000) {
-            post_all(&mut conn, &batch).await?;
+            post_all(&mut conn, &book.memory, &batch).await?;
         }
     }
     sqlx::query("checkpoint").execute(&mut *conn).await?;
     for batch in [1_000, 100] {
         let batches = book.batches(plan.transfers() * batch / 1_000, batch);
         let (name, young) = (format!("ledger.post_{batch}_grown"), format!("ledger.post_{batch}"));
-        report.add(&name, rate(&mut conn, &batches).await?, "transfers/s");
+        report.add(&name, rate(&mut conn, &book.memory, &batches).await?, "transfers/s");
         report.add_ratio(&format!("{name}.ratio_to_young"), &name, &young);
     }
     Ok(())

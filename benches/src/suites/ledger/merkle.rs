@@ -24,7 +24,7 @@ const BATCH: usize = 1_000;
 pub(super) async fn measure(server: &Server, report: &mut Report) -> Result<()> {
     let mut book = Funded::book(server, ACCOUNTS).await?;
     let batches = book.batches(BATCHES * BATCH, BATCH);
-    let whole = rate(&mut *book.pool.acquire().await?, &batches).await?;
+    let whole = rate(&mut *book.pool.acquire().await?, &book.memory, &batches).await?;
     let (hashing, tiles) = hash(&book);
     let writing = write(&book.pool, &tiles).await?;
     let of_tree = (hashing + writing).as_secs_f64() / (BATCHES * BATCH) as f64;

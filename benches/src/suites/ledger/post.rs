@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use ledger::posting::Posting;
+use ledger::posting::{Memory, Posting};
 use sqlx::PgConnection;
 
 use super::Plan;
@@ -22,8 +22,11 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     for batch in [1_000, 100] {
         let mut book = Funded::book(server, ACCOUNTS).await?;
         let batches = book.batches(plan.transfers() * batch / 1_000, batch);
-        let rate = rate(&mut *book.pool.acquire().await?, &batches).await?;
+        let rate = rate(&mut *book.pool.acquire().await?, &book.memory, &batches).await?;
         report.add(&format!("ledger.post_{batch}"), rate, "transfers/s");
+        if batch == 1_000 {
+            in_turns(plan, &mut book, report).await?;
+        }
         if batch == 100 {
             one_by_one(&mut book, report).await?;
         }
@@ -33,22 +36,35 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     let alternate = |n: usize| if n.is_multiple_of(2) { transfer(one, other, 1) } else { transfer(other, one, 1) };
     let batch = || (0..1_000).map(alternate).collect::<Vec<_>>();
     let batches: Vec<_> = (0..plan.transfers() / 1_000).map(|_| batch()).collect();
-    let rate = rate(&mut *book.pool.acquire().await?, &batches).await?;
+    let rate = rate(&mut *book.pool.acquire().await?, &book.memory, &batches).await?;
     report.add("ledger.post_hot_pair", rate, "transfers/s");
     report.add_ratio("ledger.post_hot_pair.ratio_to_spread", "ledger.post_hot_pair", "ledger.post_1000");
     Ok(())
 }
 
 /// Transfers a second, a commit for each batch; the first one prepares the statements and is not counted.
-pub(super) async fn rate(conn: &mut PgConnection, batches: &[Vec<Posting>]) -> Result<f64> {
+pub(super) async fn rate(conn: &mut PgConnection, memory: &Memory, batches: &[Vec<Posting>]) -> Result<f64> {
     let (first, rest) = batches.split_first().expect("there are batches");
-    post_all(conn, first).await?;
+    post_all(conn, memory, first).await?;
     let started = Instant::now();
     for batch in rest {
-        post_all(conn, batch).await?;
+        post_all(conn, memory, batch).await?;
     }
     let transfers: usize = rest.iter().map(Vec::len).sum();
     Ok(transfers as f64 / started.elapsed().as_secs_f64())
+}
+
+/// As of processes that post in turns: none has any use for what it remembers.
+async fn in_turns(plan: &Plan, book: &mut Funded, report: &mut Report) -> Result<()> {
+    let batches = book.batches(plan.transfers(), 1_000);
+    let mut conn = book.pool.acquire().await?;
+    let (started, mut transfers) = (Instant::now(), 0);
+    for batch in &batches {
+        post_all(&mut conn, &Memory::default(), batch).await?;
+        transfers += batch.len();
+    }
+    report.add("ledger.post_1000_in_turns", transfers as f64 / started.elapsed().as_secs_f64(), "transfers/s");
+    Ok(())
 }
 
 async fn one_by_one(book: &mut Funded, report: &mut Report) -> Result<()> {
@@ -56,7 +72,7 @@ async fn one_by_one(book: &mut Funded, report: &mut Report) -> Result<()> {
     let mut times = Durations::default();
     for (number, single) in book.batches(SINGLES + WARM_UP, 1).into_iter().enumerate() {
         let started = Instant::now();
-        post_all(&mut conn, &single).await?;
+        post_all(&mut conn, &book.memory, &single).await?;
         if number >= WARM_UP {
             times.add(started.elapsed());
         }

@@ -22,7 +22,7 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     let mut book = Funded::book(server, ACCOUNTS).await?;
     let mut conn = book.pool.acquire().await?;
     for batch in book.batches(plan.transfers(), 1_000) {
-        post_all(&mut conn, &batch).await?;
+        post_all(&mut conn, &book.memory, &batch).await?;
     }
     for statement in ["vacuum analyze", "checkpoint"] {
         sqlx::query(statement).execute(&mut *conn).await?;

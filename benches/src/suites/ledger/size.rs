@@ -19,7 +19,7 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     let stored_before: i64 = sqlx::query_scalar(stored).fetch_one(&mut *conn).await?;
     let place: String = sqlx::query_scalar("select pg_current_wal_insert_lsn()::text").fetch_one(&mut *conn).await?;
     for batch in &batches {
-        post_all(&mut conn, batch).await?;
+        post_all(&mut conn, &book.memory, batch).await?;
     }
     let written = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn)::float8";
     let written: f64 = sqlx::query_scalar(written).bind(&place).fetch_one(&mut *conn).await?;

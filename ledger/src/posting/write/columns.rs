@@ -82,9 +82,9 @@ impl Entries {
 
 /// The columns of the accounts that change, in the order of their index.
 #[derive(Default)]
-pub(super) struct Accounts<'a> {
+pub(super) struct Accounts {
     /// Where their rows lie.
-    pub(super) places: Vec<&'a str>,
+    pub(super) places: Vec<String>,
     pub(super) ids: Vec<Uuid>,
     pub(super) balances: Vec<i64>,
     pub(super) versions: Vec<i64>,
@@ -93,15 +93,15 @@ pub(super) struct Accounts<'a> {
     pub(super) closed_seqs: Vec<Option<i64>>,
 }
 
-impl<'a> Accounts<'a> {
-    pub(super) fn of(decision: &Decision, places: &'a Places) -> Accounts<'a> {
+impl Accounts {
+    pub(super) fn of(decision: &Decision, places: &Places) -> Accounts {
         let mut sorted: Vec<_> = decision.accounts.iter().collect();
         sorted.sort_unstable_by_key(|(id, _)| *id);
         let mut columns = Accounts::default();
         for (id, account) in sorted {
             assert!(account.is_changed, "only what changes is written");
             account.assert_sound();
-            columns.places.push(places[id].as_str());
+            columns.places.push(places[id].to_string());
             columns.ids.push(id.0);
             columns.balances.push(account.balance);
             columns.versions.push(account.version);
