@@ -2,6 +2,7 @@
 
 pub(crate) mod cursor;
 pub(crate) mod limited;
+pub(crate) mod start;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -87,6 +88,8 @@ struct Row {
     is_expired: bool,
     version: i16,
     payload: String,
+    /// From 1, that of the limit's key among those asked for.
+    place: Option<i64>,
 }
 
 fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {

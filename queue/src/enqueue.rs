@@ -18,6 +18,7 @@ use crate::error::BoxError;
 use crate::inspect::JobState;
 use crate::metrics::{JOBS_ENQUEUED, kind_label};
 use crate::new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
+use crate::notify::CHANNEL;
 use crate::trace;
 
 /// What became of one of the jobs.
@@ -76,6 +77,30 @@ const ROUNDS_MAX: usize = 10;
 /// # Errors
 /// [`EnqueueError::Database`] and [`EnqueueError::Contended`].
 pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
+    enqueue_and(conn, jobs, Wake::Later).await
+}
+
+/// The same, and the commit itself wakes the workers: nobody else has to, and they set off before the caller hears of it.
+///
+/// For a job that comes alone. Commits that wake somebody wait for each other, since NOTIFY takes a lock that they share
+/// until each of them is on the disk: a stream of jobs is told of after its commits, by a [`Notifier`](crate::Notifier).
+///
+/// # Errors
+/// As [`enqueue`].
+pub async fn enqueue_waking(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
+    enqueue_and(conn, jobs, Wake::WithCommit).await
+}
+
+/// Who tells the workers of the jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    /// The caller, after the commit.
+    Later,
+    /// The commit itself.
+    WithCommit,
+}
+
+async fn enqueue_and(conn: &mut PgConnection, jobs: &[NewJob], wake: Wake) -> Result<Vec<Enqueued>, EnqueueError> {
     let span = trace::current().zip(jobs.first());
     let span = span.map(|(caller, job)| trace::Span::enqueue(caller, &job.kind, &job.queue, jobs.len()));
     let trace = span.as_ref().map(|span| span.context().to_string());
@@ -88,7 +113,7 @@ pub async fn enqueue(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enq
         if open.is_empty() {
             break;
         }
-        for (index, answer) in round(conn, jobs, &open, trace.as_deref()).await? {
+        for (index, answer) in round(conn, jobs, &open, trace.as_deref(), wake).await? {
             answers[index] = Some(answer);
         }
         open.retain(|index| answers[*index].is_none());
@@ -105,12 +130,13 @@ async fn round(
     jobs: &[NewJob],
     open: &[usize],
     trace: Option<&str>,
+    wake: Wake,
 ) -> sqlx::Result<Vec<(usize, Enqueued)>> {
     let placed = |index: &usize| Placed { place: *index, job: &jobs[*index], trace };
     let mut asked: Vec<Placed<'_>> = open.iter().map(placed).collect();
     // In one order everywhere: an insert waits for another of its key, so two calls could wait for each other.
     asked.sort_by_key(|asked| asked.job.live_key());
-    let mut created: HashMap<Uuid, JobState> = insert(conn, &asked).await?;
+    let mut created: HashMap<Uuid, JobState> = insert(conn, &asked, wake).await?;
     let (mut answers, mut blocked) = (Vec::with_capacity(open.len()), Vec::new());
     for index in open {
         let id = jobs[*index].id;
@@ -166,25 +192,26 @@ const INSERT: &str = include_str!("enqueue/insert.sql");
 static INSERT_FRESH: LazyLock<String> = LazyLock::new(|| INSERT.replace("on conflict do nothing", ""));
 
 /// Inserts what nothing stands in the way of; returns the ids, and the states that they begin in.
-async fn insert(conn: &mut PgConnection, jobs: &[Placed<'_>]) -> sqlx::Result<HashMap<Uuid, JobState>> {
+async fn insert(conn: &mut PgConnection, jobs: &[Placed<'_>], wake: Wake) -> sqlx::Result<HashMap<Uuid, JobState>> {
     // Every job is asked, so that none is taken for fresh a second time.
     let stale = jobs.iter().filter(|asked| !asked.job.fresh.take() || asked.job.live_key().is_some()).count();
     let is_fresh = stale == 0;
     if is_fresh
+        && wake == Wake::Later
         && jobs.len() >= copy::JOBS_MIN
         && let Some(created) = copy::copy(conn, jobs).await?
     {
         return Ok(created);
     }
     let statement = if is_fresh { INSERT_FRESH.as_str() } else { INSERT };
-    let arguments = arguments(jobs).map_err(sqlx::Error::Encode)?;
+    let arguments = arguments(jobs, wake).map_err(sqlx::Error::Encode)?;
     let created = sqlx::query_as_with(AssertSqlSafe(statement), arguments).fetch_one(conn).await?;
-    let (ids, states): (Vec<Uuid>, Vec<i16>) = created;
+    let (ids, states, _told): (Vec<Uuid>, Vec<i16>, i64) = created;
     Ok(ids.into_iter().zip(states.into_iter().map(JobState::from_number)).collect())
 }
 
 /// The arrays of insert.sql, in their order. A test prepares the statement, since no macro checks it here.
-fn arguments(jobs: &[Placed<'_>]) -> Result<PgArguments, BoxError> {
+fn arguments(jobs: &[Placed<'_>], wake: Wake) -> Result<PgArguments, BoxError> {
     fn each<'j, T>(jobs: &[Placed<'j>], value: impl Fn(&'j NewJob) -> T) -> Vec<T> {
         jobs.iter().map(|asked| value(asked.job)).collect()
     }
@@ -212,6 +239,7 @@ fn arguments(jobs: &[Placed<'_>]) -> Result<PgArguments, BoxError> {
     all.add(each(jobs, |job| job.waits_for as i16))?;
     all.add(each(jobs, |job| job.version))?;
     all.add(jobs.iter().map(|asked| asked.place as i64).collect::<Vec<_>>())?;
+    all.add((wake == Wake::WithCommit).then_some(CHANNEL))?;
     Ok(all)
 }
 

@@ -150,13 +150,13 @@ pub mod trace;
 
 pub use batch::{Batch, Item};
 pub use context::{JobContext, RESULT_BYTES_MAX};
-pub use enqueue::{EnqueueError, Enqueued, Enqueuer, enqueue};
+pub use enqueue::{EnqueueError, Enqueued, Enqueuer, enqueue, enqueue_waking};
 pub use error::{BoxError, JobError, LeaseLost};
 pub use flow::{Flow, FlowEnqueued, FlowError};
 pub use job::{BatchJob, Job};
 pub use limit::Limit;
 pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
-pub use notify::Notifier;
+pub use notify::{Notifier, Pace};
 pub use pool::{pool_options, steady_pool_options};
 pub use priority::Priority;
 pub use random::Random;

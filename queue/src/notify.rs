@@ -1,12 +1,13 @@
-//! Tells worker processes that there is work: a hint, sent after the commit, never inside the caller's transaction.
+//! Tells worker processes that there is work: a hint, sent after the commit.
 //!
-//! NOTIFY takes a lock that all commits of the server share, so it rides neither in the enqueuing transaction nor once
-//! for each job: one connection of this process sends what gathered, at most once every few milliseconds. A hint that
-//! is lost costs time, not work, since workers also poll.
+//! Commits that NOTIFY wait for each other, so in a stream it rides neither in the enqueuing transaction nor once for each
+//! job: one connection of this process sends what gathered, at most once every few milliseconds. Only a job that comes
+//! alone, as [`Pace`] finds, is told of by its own commit ([`enqueue_waking`](crate::enqueue_waking)). A hint
+//! that is lost costs time, not work, since workers also poll.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgExecutor, PgPool};
 use tokio::sync::mpsc;
@@ -62,6 +63,22 @@ impl Notifier {
     }
 }
 
+/// How quickly the commits of a process that enqueue follow each other, which decides who wakes the workers.
+#[derive(Debug, Default)]
+pub struct Pace {
+    last_began: Option<Instant>,
+}
+
+impl Pace {
+    /// Takes note of a commit of so many jobs that begins now; returns whether it may wake the workers itself: one job, and
+    /// no other commit in the 2 ms before it. It holds the lock of NOTIFY until it is on the disk, and so no more often
+    /// than a [`Notifier`] takes it.
+    pub fn is_alone(&mut self, jobs: usize, now: Instant) -> bool {
+        let last = self.last_began.replace(now);
+        jobs == 1 && last.is_none_or(|last| now.duration_since(last) >= GAP)
+    }
+}
+
 async fn send_all(pool: PgPool, mut hints: mpsc::UnboundedReceiver<Hint>) {
     // A hint need not wait for the disk: it is sent after the commit that it tells of.
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
@@ -91,4 +108,16 @@ pub(crate) async fn send(executor: impl PgExecutor<'_>, hints: &HashSet<Hint>) -
     .execute(executor)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_job_after_a_pause_is_alone() {
+        let (mut pace, begin) = (Pace::default(), Instant::now());
+        let mut at = |ms, jobs| pace.is_alone(jobs, begin + Duration::from_millis(ms));
+        assert_eq!([at(0, 1), at(1, 1), at(2, 1), at(4, 2), at(6, 1)], [true, false, false, false, true]);
+    }
 }

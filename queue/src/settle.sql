@@ -1,11 +1,10 @@
 -- Settles claims: $1 shard, then beside each other $2 id, $3 epoch, $4 owner, $5 final state, 0 or 3, $6 delay, $7 attempt taken back,
 -- $8 failure, $9 reason or result, $10 when it was claimed. See settle.rs.
 with outcome as materialized (
-    select $1::smallint as shard, given.*
-      from unnest(
-               $2::uuid[], $3::integer[], $4::uuid[], $5::smallint[],
-               $6::float8[], $7::boolean[], $8::text[], $9::text[], $10::timestamptz[]
-           ) as given(id, epoch, owner, state, delay_s, refunded, failure, detail, claimed_at)
+    -- Each array for itself: as one function of many arrays, every row would be stored once more in between.
+    select $1::smallint as shard, unnest($2::uuid[]) as id, unnest($3::integer[]) as epoch, unnest($4::uuid[]) as owner,
+           unnest($5::smallint[]) as state, unnest($6::float8[]) as delay_s, unnest($7::boolean[]) as refunded,
+           unnest($8::text[]) as failure, unnest($9::text[]) as detail, unnest($10::timestamptz[]) as claimed_at
 ),
 ended as (
     delete from queue.job as job

@@ -4,7 +4,8 @@
 //! away, unless an old snapshot somewhere keeps it from doing so: each claim that looks from the beginning walks over all
 //! of them. So a claim goes on where the last one ended, in each priority. What lies before that (jobs of a transaction
 //! that committed late, jobs handed back) is found by looking from the beginning again: always, as long as that is
-//! quick, and otherwise as often as takes a twentieth of the time.
+//! quick, and otherwise as often as takes a twentieth of the time. A process that begins meanwhile goes on where the others
+//! have got to ([`Start`]).
 //!
 //! Priorities are strict, so that work of a low one would never begin while there is enough of a higher one. Against
 //! that, one claim in [`AGED_EVERY`] first takes what has been due for longer than [`AGE`], the lowest priority first. That
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::Claimed;
+use super::start::Start;
 
 /// What a claim takes by itself, and for each job that it brings. A look from the beginning that takes no longer may be
 /// followed by another at once.
@@ -23,6 +25,8 @@ const QUICK: Duration = Duration::from_millis(2);
 const QUICK_EACH: Duration = Duration::from_micros(8);
 /// How many times as long as it took beyond that to wait before the next one.
 const PAUSE_FACTOR: u32 = 20;
+/// A shorter pause is not worth telling others of.
+const PAUSE_TOLD: Duration = Duration::from_millis(500);
 /// One claim in so many first takes what has waited for long.
 pub(crate) const AGED_EVERY: u32 = 16;
 /// How long a job has been due before its age counts.
@@ -86,21 +90,35 @@ impl Cursor {
         self.next_whole
     }
 
-    /// Takes note of what a claim brought, and how long it took if it looked through everything.
-    pub(crate) fn claimed<'a>(&mut self, jobs: impl Iterator<Item = &'a Claimed>, whole: Option<(Instant, Duration)>) {
-        if whole.is_some() {
+    /// Takes note of what a claim brought, and how long it took if it looked through everything; returns what others should
+    /// know of that.
+    pub(crate) fn claimed<'a>(
+        &mut self,
+        jobs: impl Iterator<Item = &'a Claimed>,
+        whole: Option<(Instant, Duration)>,
+    ) -> Option<Start> {
+        let (mut jobs, mut number) = (jobs.peekable(), 0);
+        // A look that brought nothing leaves them: a slow one went past all of them, or was held up by somebody's lock, and is
+        // repeated when its pause is over; a quick one is followed by another from the beginning anyway.
+        if whole.is_some() && jobs.peek().is_some() {
             self.reached.clear();
         }
-        let mut number = 0;
         for job in jobs {
             let reached = self.reached.entry(job.priority).or_insert(job.run_at);
             *reached = (*reached).max(job.run_at);
             number += 1;
         }
-        if let Some((ended, took)) = whole {
-            let pause = took.saturating_sub(QUICK + QUICK_EACH * number) * PAUSE_FACTOR;
-            self.next_whole = (!pause.is_zero()).then(|| ended + pause);
-        }
+        let (ended, took) = whole?;
+        let pause = took.saturating_sub(QUICK + QUICK_EACH * number) * PAUSE_FACTOR;
+        self.next_whole = (!pause.is_zero()).then(|| ended + pause);
+        let is_told = pause >= PAUSE_TOLD && !self.reached.is_empty();
+        is_told.then(|| Start { reached: self.reached.clone(), pause })
+    }
+
+    /// Goes on where another process has got to.
+    pub(crate) fn go_on(&mut self, start: Start, now: Instant) {
+        self.reached = start.reached;
+        self.next_whole = Some(now + start.pause);
     }
 
     /// Forgets everything: what was claimed may have come back.
@@ -124,7 +142,7 @@ fn from(first: i16, last: i16) -> Option<Range> {
 }
 
 /// Before the first time that PostgreSQL has for a job.
-fn beginning() -> DateTime<Utc> {
+pub(super) fn beginning() -> DateTime<Utc> {
     let day = NaiveDate::from_ymd_opt(-4712, 1, 1).expect("4713 BC, as astronomers count");
     day.and_time(NaiveTime::MIN).and_utc()
 }
@@ -210,5 +228,23 @@ mod tests {
         cursor.claimed([job(99, 1)].iter(), None);
         assert_eq!(priorities(&cursor.ranges(now, None).0), [(0, 0), (1, 49), (50, 50), (51, 98), (99, 99)]);
         assert_eq!(cursor.ranges(now + Duration::from_secs(4), None), (vec![whole()], true));
+    }
+
+    #[test]
+    fn what_a_slow_look_found_is_told_and_another_process_goes_on_there() {
+        let (mut cursor, now) = (Cursor::default(), Instant::now());
+        let slow = QUICK + QUICK_EACH + Duration::from_millis(100);
+        let start = cursor.claimed([job(50, 7)].iter(), Some((now, slow))).unwrap();
+        assert_eq!(start.pause, Duration::from_secs(2));
+        let mut other = Cursor::default();
+        other.go_on(start, now);
+        assert_eq!(other.ranges(now, None), cursor.ranges(now, None));
+        assert!(!other.ranges(now + Duration::from_millis(1_999), None).1);
+        assert_eq!(other.ranges(now + Duration::from_secs(2), None), (vec![whole()], true));
+        let again = cursor.claimed([].iter(), Some((now, slow))).unwrap();
+        assert_eq!(again.reached, [(50, job(50, 7).run_at)].into());
+        let hardly_slow = Some((now, QUICK + Duration::from_millis(24)));
+        assert_eq!(cursor.claimed([].iter(), hardly_slow), None);
+        assert_eq!(Cursor::default().claimed([].iter(), Some((now, slow))), None, "it has got nowhere");
     }
 }

@@ -1,5 +1,5 @@
--- Claims jobs that wait for a place of their limit: $1 shard, $2 process, beside each other $3 queues, $4 limits, $5 keys and $6 how
--- many of each. See limited.rs.
+-- Claims jobs that wait for a place of their limit: $1 shard, $2 process, beside each other $3 queues, $4 limits, $5 keys, $6 how
+-- many of each, and after $7 priority and $8 time. See limited.rs.
 with lease as (
     select 1
       from queue.process
@@ -15,7 +15,8 @@ limited as materialized (
 asked as materialized (
     -- By its place a key, and a queue by that of its first key, are compared more cheaply than by their texts.
     select given.*, array_position($3, given.queue) as lane
-      from unnest($3::text[], $4::text[], $5::text[], $6::integer[]) with ordinality as given(queue, name, key, share, place)
+      from unnest($3::text[], $4::text[], $5::text[], $6::integer[], $7::smallint[], $8::timestamptz[])
+           with ordinality as given(queue, name, key, share, after_priority, after_time, place)
      where exists (select from lease)
        and not exists (
                select from queue.queue_control as control
@@ -24,7 +25,7 @@ asked as materialized (
 ),
 locked as materialized (
     -- Who holds a key's row decides about its room; a key that somebody else is at is left to them.
-    select asked.place, asked.lane, asked.queue, asked.share, state.*, rule.running_max, rule.rate_per_s, rule.burst,
+    select asked.place, asked.lane, asked.queue, asked.share, asked.after_priority, asked.after_time, state.*, rule.running_max, rule.rate_per_s, rule.burst,
            least(
                rule.burst,
                coalesce(state.tokens, rule.burst)
@@ -75,6 +76,7 @@ first as materialized (
                 where one.shard = $1 and one.queue = open.queue and one.state = 3 and one.waits_for = 0
                   and one.owner is null
                   and one.limit_name = open.name and one.limit_key = open.key
+                  and (one.priority, one.run_at) > (open.after_priority, open.after_time)
                 order by one.priority, one.run_at
                 limit least(open.share, open.room)
                   for update skip locked
@@ -148,5 +150,6 @@ held as (
 )
 select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attempt as "attempt!", max_attempts as "max_attempts!",
        crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!", actor, trace, cancelled_by,
-       coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!"
+       coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!",
+       place
   from claimed

@@ -77,5 +77,6 @@ held as (
 )
 select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attempt as "attempt!", max_attempts as "max_attempts!",
        crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!", actor, trace, cancelled_by,
-       coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!"
+       coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!",
+       null::bigint as place
   from claimed

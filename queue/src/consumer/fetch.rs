@@ -12,6 +12,7 @@ use super::Shared;
 use super::flush::Outcome;
 use crate::claim::cursor::Cursor;
 use crate::claim::limited::{Round, Taken};
+use crate::claim::start::{Start, load, save};
 use crate::claim::{Claimed, Wanted, claim};
 use crate::error::Failure;
 use crate::lane::{Room, Source};
@@ -106,9 +107,12 @@ impl Fetcher {
         let shared = self.shared.clone();
         let Some(generation) = shared.generation().filter(|generation| generation.is_live()) else { return false };
         if self.generation.as_ref().is_none_or(|known| known.id != generation.id) {
-            self.generation = Some(generation.clone());
+            let is_first = self.generation.replace(generation.clone()).is_none();
             (self.last_claimed_at, self.is_unsure) = (None, false);
             self.cursors.iter_mut().for_each(Cursor::reset);
+            if is_first {
+                self.go_on().await;
+            }
         }
         if self.is_unsure && !self.make_sure(&generation).await {
             return true;
@@ -153,9 +157,11 @@ impl Fetcher {
         self.small_claim = (claimed.len() < wanted_in_all / 4).then_some(began);
         metrics::histogram!(CLAIM_SECONDS.name).record(took);
         metrics::histogram!(CLAIM_SIZE.name).record(claimed.len() as f64);
+        let mut starts = Vec::new();
         for ((lane, wanted), is_whole) in asked.iter().zip(&wanted).zip(is_whole) {
             let of_lane = || claimed.iter().filter(|job| job.queue == wanted.queue);
-            self.cursors[*lane].claimed(of_lane(), is_whole.then_some((ended, took)));
+            let start = self.cursors[*lane].claimed(of_lane(), is_whole.then_some((ended, took)));
+            starts.extend(start.map(|start| (*lane, start)));
             let is_full = of_lane().count() >= wanted.jobs;
             match self.cursors[*lane].whole_due().filter(|due| !is_whole && !is_full && *due > ended) {
                 Some(due) => self.rechecks[*lane] = Some(due),
@@ -164,6 +170,32 @@ impl Fetcher {
             }
         }
         self.hand_over(generation, claimed);
+        self.tell(starts).await;
+    }
+
+    /// Tells processes that begin what slow looks from the beginning have found.
+    async fn tell(&mut self, starts: Vec<(usize, Start)>) {
+        let shared = self.shared.clone();
+        for (lane, start) in starts {
+            let saved = timeout(shared.timing.lease, async {
+                save(self.link.get().await?, shared.shard, &shared.lanes[lane].queue, &start).await
+            });
+            let saved = saved.await;
+            self.link.check(saved).await;
+        }
+    }
+
+    /// Goes on where others have got to, in the lanes whose beginning is slow to look at.
+    async fn go_on(&mut self) {
+        let shared = self.shared.clone();
+        let queues: Vec<&str> = shared.lanes.iter().map(|lane| lane.queue.as_str()).collect();
+        let starts =
+            timeout(shared.timing.lease, async { load(self.link.get().await?, shared.shard, &queues).await }).await;
+        for (queue, start) in self.link.check(starts).await.unwrap_or_default() {
+            let lane = queues.iter().position(|of_lane| *of_lane == queue).expect("only these were asked for");
+            self.rechecks[lane] = Some(Instant::now() + start.pause);
+            self.cursors[lane].go_on(start, Instant::now());
+        }
     }
 
     async fn claim_limited(&mut self, generation: &Arc<Generation>, rooms: &[Room]) {

@@ -1,14 +1,17 @@
 //! Many tasks that enqueue at once share a commit.
 //!
 //! What is asked for while the last commits are in flight is gathered and written by one statement; an idle process adds
-//! no delay. This is for jobs that stand alone: one that belongs to a change of the caller's is enqueued in the caller's
-//! transaction, by [`enqueue`].
+//! no delay, and the commit of a job that comes alone wakes the workers by itself. This is for jobs that stand alone: one
+//! that belongs to a change of the caller's is enqueued in the caller's transaction, by [`enqueue`](super::enqueue).
+
+use std::time::Instant;
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::{EnqueueError, Enqueued, enqueue};
+use super::{EnqueueError, Enqueued, Wake, enqueue_and};
+use crate::notify::Pace;
 use crate::{NewJob, Notifier, Unique, steady_pool_options, trace};
 
 /// Jobs that share a commit at most.
@@ -44,8 +47,8 @@ impl Enqueuer {
     /// Enqueues the job; it is there for good when this returns, and the workers have been told.
     ///
     /// # Errors
-    /// As [`enqueue`]; after [`EnqueueError::Shared`] and [`EnqueueError::Database`] the job may or may not be there:
-    /// repeating it with the same id is safe while the job lives.
+    /// As [`enqueue`](super::enqueue); after [`EnqueueError::Shared`] and [`EnqueueError::Database`] the job may or may not
+    /// be there: repeating it with the same id is safe while the job lives.
     pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, EnqueueError> {
         // The task that writes works for nobody in particular.
         let span = trace::current().map(|caller| trace::Span::enqueue(caller, &job.kind, &job.queue, 1));
@@ -73,6 +76,7 @@ fn connections(pool: &PgPool) -> PgPool {
 async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
     let mut in_flight = JoinSet::new();
     let (mut group, mut last): (Vec<Waiting>, usize) = (Vec::new(), 0);
+    let mut pace = Pace::default();
     loop {
         let may_begin = in_flight.is_empty() || (in_flight.len() < COMMITS_MAX && group.len() >= SECOND_MIN);
         if group.is_empty() || !may_begin {
@@ -99,31 +103,33 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
             tokio::task::yield_now().await;
         }
         last = group.len();
+        let wake = if pace.is_alone(last, Instant::now()) { Wake::WithCommit } else { Wake::Later };
         let (pool, notifier, group) = (pool.clone(), notifier.clone(), std::mem::take(&mut group));
-        in_flight.spawn(async move { write(&pool, &notifier, group).await });
+        in_flight.spawn(async move { write(&pool, &notifier, group, wake).await });
     }
     // What was taken in is written, though nobody can ask for more.
     if !group.is_empty() {
-        write(&pool, &notifier, group).await;
+        write(&pool, &notifier, group, Wake::Later).await;
     }
     while in_flight.join_next().await.is_some() {}
 }
 
 /// Writes the group in one commit and answers everybody in it.
-async fn write(pool: &PgPool, notifier: &Notifier, group: Vec<Waiting>) {
+async fn write(pool: &PgPool, notifier: &Notifier, group: Vec<Waiting>, wake: Wake) {
     let (jobs, askers): (Vec<NewJob>, Vec<_>) = group.into_iter().map(|one| (one.job, one.answer)).unzip();
-    match commit(pool, notifier, &jobs).await {
+    match commit(pool, notifier, &jobs, wake).await {
         Ok(answers) => {
             for (asker, answer) in askers.into_iter().zip(answers) {
                 // A caller that has gone away does not need its answer.
                 let _ = asker.send(Ok(answer));
             }
         }
-        // The database refused something that one of them brought: each by itself, so that only that one fails.
-        Err(EnqueueError::Database(sqlx::Error::Database(error))) if jobs.len() > 1 => {
+        // The database refused something that one of them brought: each by itself, so that only that one fails. Or it takes
+        // no messages any more, because somebody does not read theirs: nothing is told then.
+        Err(EnqueueError::Database(sqlx::Error::Database(error))) if jobs.len() > 1 || wake == Wake::WithCommit => {
             tracing::warn!(%error, jobs = jobs.len(), "a shared commit failed; enqueueing one by one");
             for (asker, job) in askers.into_iter().zip(jobs) {
-                let alone = commit(pool, notifier, &[job]).await;
+                let alone = commit(pool, notifier, &[job], Wake::Later).await;
                 let _ = asker.send(alone.map(|answers| answers[0]));
             }
         }
@@ -135,20 +141,27 @@ async fn write(pool: &PgPool, notifier: &Notifier, group: Vec<Waiting>) {
     }
 }
 
-async fn commit(pool: &PgPool, notifier: &Notifier, jobs: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
+async fn commit(
+    pool: &PgPool,
+    notifier: &Notifier,
+    jobs: &[NewJob],
+    wake: Wake,
+) -> Result<Vec<Enqueued>, EnqueueError> {
     let is_held = |job: &NewJob| matches!(job.unique, Some((_, Unique::For(_))));
     let answers = if jobs.iter().any(is_held) {
         let mut tx = pool.begin().await?;
-        let answers = enqueue(&mut tx, jobs).await?;
+        let answers = enqueue_and(&mut tx, jobs, wake).await?;
         tx.commit().await?;
         answers
     } else {
         // One statement writes each job, so each stands alone without a transaction, which saves two round trips.
-        enqueue(&mut *pool.acquire().await?, jobs).await?
+        enqueue_and(&mut *pool.acquire().await?, jobs, wake).await?
     };
-    for (job, answer) in jobs.iter().zip(&answers) {
-        if answer.created {
-            notifier.wake(job.queue.clone());
+    if wake == Wake::Later {
+        for (job, answer) in jobs.iter().zip(&answers) {
+            if answer.created {
+                notifier.wake(job.queue.clone());
+            }
         }
     }
     Ok(answers)

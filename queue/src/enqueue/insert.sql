@@ -1,4 +1,5 @@
--- Inserts jobs, one for each place of the arrays; what is there already stays as it is. See enqueue.rs.
+-- Inserts jobs, one for each place of the arrays; what is there already stays as it is. $24 is the channel on which the commit
+-- names their queues, or null. See enqueue.rs.
 with created as (
     insert into queue.job (
         shard, id, queue, kind, state, priority, max_attempts, run_at, created_at,
@@ -16,17 +17,19 @@ with created as (
            new.unique_key, new.unique_until_started, new.actor, new.trace, new.payload::json,
            new.limit_name, new.limit_key, new.is_sequence, new.weight, new.tags::text[], new.parent, new.expires_at,
            new.waits_for, new.version
-      from unnest(
-               $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
-               $7::float8[], $8::timestamptz[], $9::bytea[], $10::boolean[], $11::text[], $12::text[], $13::text[],
-               $14::text[], $15::text[], $16::boolean[], $17::smallint[], $18::text[], $19::uuid[], $20::timestamptz[],
-               $21::smallint[], $22::smallint[], $23::bigint[]
-           ) as new(
-               shard, id, queue, kind, priority, max_attempts,
-               delay_s, run_at, unique_key, unique_until_started, actor, trace, payload,
-               limit_name, limit_key, is_sequence, weight, tags, parent, expires_at,
-               waits_for, version, place
-           )
+      from (
+               -- Each array for itself: as one function of many arrays, every row would be stored once more in between.
+               select unnest($1::smallint[]) as shard, unnest($2::uuid[]) as id, unnest($3::text[]) as queue,
+                      unnest($4::text[]) as kind, unnest($5::smallint[]) as priority,
+                      unnest($6::smallint[]) as max_attempts, unnest($7::float8[]) as delay_s,
+                      unnest($8::timestamptz[]) as run_at, unnest($9::bytea[]) as unique_key,
+                      unnest($10::boolean[]) as unique_until_started, unnest($11::text[]) as actor,
+                      unnest($12::text[]) as trace, unnest($13::text[]) as payload, unnest($14::text[]) as limit_name,
+                      unnest($15::text[]) as limit_key, unnest($16::boolean[]) as is_sequence,
+                      unnest($17::smallint[]) as weight, unnest($18::text[]) as tags, unnest($19::uuid[]) as parent,
+                      unnest($20::timestamptz[]) as expires_at, unnest($21::smallint[]) as waits_for,
+                      unnest($22::smallint[]) as version, unnest($23::bigint[]) as place
+           ) as new
      cross join lateral (
                select coalesce(new.run_at, statement_timestamp() + make_interval(secs => new.delay_s)) as at
            ) as due
@@ -40,4 +43,6 @@ counted as (
       from created
      group by shard, queue
 )
-select coalesce(array_agg(id), '{}'), coalesce(array_agg(state), '{}') from created
+select coalesce(array_agg(id), '{}'), coalesce(array_agg(state), '{}'),
+       (select count(pg_notify($24::text, told.queue)) from (select distinct queue from created) as told where $24 is not null)
+  from created

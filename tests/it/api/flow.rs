@@ -1,9 +1,13 @@
 //! From a user to a transaction on its way, and what repeating each step does.
 
 use domain::transactions::record::{self, Verdict};
+use jobs::record_transaction::RecordTransaction;
 use ledger::TransactionId;
+use queue::BatchJob;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::postgres::PgListener;
+use tests::database::told_by;
 use uuid::Uuid;
 
 use super::harness::{Answer, Api};
@@ -266,4 +270,18 @@ async fn many_requests_share_a_commit() {
     let (commits, rows): (i64, i64) = sqlx::query_as(commits).fetch_one(&api.pool).await.unwrap();
     assert_eq!(rows, 200);
     assert!(commits <= 50, "{commits} commits for {rows} requests");
+}
+
+#[tokio::test]
+async fn the_commit_of_a_transaction_that_comes_alone_wakes_the_workers_itself() {
+    let api = Api::start().await;
+    let ((ada, caller), (bob, _)) = (api.customer().await, api.customer().await);
+    let mut listener = PgListener::connect_with(&api.pool).await.unwrap();
+    listener.listen("queue_wake").await.unwrap();
+    let transfer = json!({
+        "type": "transfer", "from": ada.wallet.0, "to": bob.wallet.0, "amount": { "amount": "1", "currency": "GBP" }
+    });
+    assert_eq!(caller.post(TRANSACTIONS, &transfer).await.status, 202);
+    let (queue, session) = told_by(&mut listener, &api.pool).await;
+    assert_eq!((queue.as_str(), session.as_str()), (RecordTransaction::QUEUE, "bitnexus api submit"));
 }

@@ -124,6 +124,7 @@ impl Model {
         let (names, keys): (Vec<String>, Vec<String>) = open.into_iter().unzip();
         let limited = sqlx::query(include_str!("../../../queue/src/claim/limited.sql")).bind(0_i16).bind(PROCESS);
         let limited = limited.bind(vec![QUEUE; names.len()]).bind(&names).bind(&keys).bind(vec![2_i32; names.len()]);
+        let limited = limited.bind(vec![0_i16; names.len()]).bind(vec![beginning; names.len()]);
         let rows = limited.fetch_all(&self.pool).await.unwrap();
         self.claimed(rows, 3);
     }
