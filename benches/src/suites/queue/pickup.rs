@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use queue::{Notifier, enqueue};
+use queue::{Enqueuer, Notifier};
 use tokio::sync::mpsc;
 
 use super::enqueue::WARM_UP;
-use super::job::{Nothing, Probe, QUEUE, Worker};
+use super::job::{Nothing, Probe, Worker};
 use crate::percentile::Durations;
 use crate::report::Report;
 use crate::server::Server;
@@ -21,13 +21,11 @@ pub(super) async fn measure(server: &Server, report: &mut Report) -> Result<()> 
     database.settle().await?;
     let (sender, mut begun) = mpsc::unbounded_channel();
     let worker = Worker::start(&database, Probe::each(sender)).await?;
-    let pool = database.pool(1).await?;
-    let notifier = Notifier::spawn(database.pool(1).await?);
+    let enqueuer = Enqueuer::spawn(database.pool(1).await?, Notifier::spawn(database.pool(1).await?));
     let mut waits = Durations::default();
     for number in 0..SAMPLES + WARM_UP {
-        enqueue(&mut *pool.acquire().await?, &[Nothing::job(number)?]).await?;
+        enqueuer.enqueue(Nothing::job(number)?).await?;
         let enqueued = Instant::now();
-        notifier.wake(QUEUE);
         let begun = begun.recv().await.context("the worker is gone")?;
         if number >= WARM_UP {
             waits.add(begun.saturating_duration_since(enqueued));
