@@ -24,6 +24,10 @@ use report::Report;
 use suites::ledger;
 use suites::queue::{Part, Plan};
 
+/// That of the service, whose parts run in this process: workers, enqueuers and the ledger.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the service and prints a table.
 #[derive(Debug, Parser)]
 struct Arguments {

@@ -27,6 +27,10 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
+/// The one that our side has as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A job that does nothing; its JSON has about 106 bytes.
 #[derive(Debug, Clone, Serialize, Deserialize, ::riverqueue::JobArgs)]
 #[river(kind = "nothing")]
