@@ -36,6 +36,7 @@ mod replica;
 mod reply;
 mod routes;
 mod server;
+mod spool;
 mod state;
 mod views;
 mod waiters;

@@ -7,6 +7,7 @@
 #[macro_use]
 mod output;
 
+mod ask;
 pub mod commands;
 pub mod config;
 pub mod discovery;
@@ -22,4 +23,5 @@ mod resting;
 mod schedules;
 pub mod systemd;
 pub mod telemetry;
+pub mod tls;
 pub mod webhooks;

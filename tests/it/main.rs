@@ -56,6 +56,7 @@ mod testkit;
 mod tidy;
 mod up;
 mod up_refusals;
+mod up_tls;
 mod up_user;
 mod webhooks;
 mod zombie;

@@ -100,11 +100,18 @@ fn commands_without_a_database_say_how_to_get_one() {
 }
 
 #[test]
-fn tls_is_for_the_role_by_itself() {
+fn files_of_tls_that_are_wrong_are_named() {
     let folder = folder();
-    let mut command = up(&folder);
-    command.env("API_TLS_CERT", "certificate.pem");
-    let (code, said) = refused(command);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("API_TLS_CERT") && said.contains("bitnexus api"), "{said}");
+    let table = [
+        (&[("API_TLS_CERT", "nowhere.pem"), ("API_TLS_KEY", "nowhere.key")][..], 1, "API_TLS_CERT", "nowhere.pem"),
+        (&[("API_TLS_CERT", "nowhere.pem")], 2, "--tls-key", "required"),
+        (&[("API_TLS_KEY", "nowhere.key")], 2, "--tls-cert", "required"),
+    ];
+    for (variables, exit, named, told) in table {
+        let mut command = up(&folder);
+        command.envs(variables.iter().copied());
+        let (code, said) = refused(command);
+        assert_eq!(code, Some(exit), "{variables:?}: {said}");
+        assert!(said.contains(named) && said.contains(told), "{variables:?}: {said}");
+    }
 }

@@ -3,6 +3,7 @@
 pub mod again;
 pub mod binary;
 pub mod bouncer;
+pub mod certificate;
 pub mod database;
 pub mod erlang;
 pub mod outside;

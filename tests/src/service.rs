@@ -30,6 +30,7 @@ pub struct Service {
     pub url: String,
     /// The administrator's API key, printed at the first start.
     pub key: String,
+    api_listen: String,
     metrics_listen: String,
     /// What is set besides, by name.
     variables: Vec<(String, String)>,
@@ -47,12 +48,13 @@ impl Service {
         let folder = tempfile::Builder::new().prefix("bn-up-").tempdir().expect("the temporary folder can be written");
         // PostgreSQL runs as another account when the tests run as root, and has to get in.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("the folder is ours");
-        let (api, metrics_listen) = (free_address(), free_address());
+        let (api_listen, metrics_listen) = (free_address(), free_address());
         let variables: Vec<_> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let (up, lines) = spawn(folder.path(), &api, &metrics_listen, &variables);
-        let (url, key) = (format!("http://{api}"), String::new());
-        let mut service = Service { folder, url, key, metrics_listen, variables, up };
+        let (up, lines) = spawn(folder.path(), &api_listen, &metrics_listen, &variables);
+        let scheme = if variables.iter().any(|(name, _)| name == "API_TLS_CERT") { "https" } else { "http" };
+        let (url, key) = (format!("{scheme}://{api_listen}"), String::new());
+        let mut service = Service { folder, url, key, api_listen, metrics_listen, variables, up };
         service.key = service.key_from(&lines);
         service.wait_until_ready().await;
         service
@@ -85,8 +87,7 @@ impl Service {
     /// Starts `bitnexus up` again if it has ended, as whoever runs it would.
     pub fn start_again_if_ended(&mut self) {
         if self.up.try_wait().expect("it is our child").is_some() {
-            let api = self.url.trim_start_matches("http://").to_owned();
-            (self.up, _) = spawn(self.folder.path(), &api, &self.metrics_listen, &self.variables);
+            (self.up, _) = spawn(self.folder.path(), &self.api_listen, &self.metrics_listen, &self.variables);
         }
     }
 
@@ -95,20 +96,27 @@ impl Service {
     /// # Panics
     /// With everything it printed, when it is not in time.
     pub async fn wait_until_ready(&mut self) {
-        let (started, http) = (Instant::now(), reqwest::Client::new());
-        let url = format!("{}/readyz", self.url);
-        while !http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        let started = Instant::now();
+        while !self.is_ready().await {
             let ended = self.up.try_wait().expect("it is our child");
             assert!(ended.is_none() && started.elapsed() < START_TIMEOUT, "not ready, {ended:?}:\n{}", self.log());
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
+    async fn is_ready(&self) -> bool {
+        if self.url.starts_with("https") {
+            // Our client speaks no TLS; the binary does.
+            return self.command(&["health", "api"]).output().expect("the binary starts").status.success();
+        }
+        let answer = reqwest::get(format!("{}/readyz", self.url)).await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
     /// A command of the binary, to be run in the service's folder with its settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let api = self.url.trim_start_matches("http://");
-        let mut command = command(self.folder.path(), api, &self.metrics_listen);
-        command.args(arguments);
+        let mut command = command(self.folder.path(), &self.api_listen, &self.metrics_listen);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).args(arguments);
         command
     }
 

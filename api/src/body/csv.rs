@@ -1,17 +1,13 @@
-//! A body of comma-separated values, as bytes: whoever reads it says what its lines are.
+//! A file of comma-separated values: whoever reads it says what its lines are.
 
-use hyper::body::Bytes;
-use poem::http::{StatusCode, header};
 use poem::{Request, RequestBody, Result};
-use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
+use poem_openapi::registry::MetaRequest;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
-use super::receive;
-use crate::edge::Context;
-use crate::problem::Problem;
+use super::upload::{self, Upload};
 
-/// A CSV request body, as long as a batch may be.
-pub(crate) struct Csv(pub(crate) Bytes);
+/// A request body that is a CSV, as long as a file may be.
+pub(crate) struct Csv(pub(crate) Upload);
 
 impl<'a> ApiExtractor<'a> for Csv {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -20,10 +16,7 @@ impl<'a> ApiExtractor<'a> for Csv {
     type ParamRawType = ();
 
     fn request_meta() -> Option<MetaRequest> {
-        let schema = MetaSchema { description: Some("Lines of comma-separated values."), ..MetaSchema::new("string") };
-        let schema = MetaSchemaRef::Inline(Box::new(schema));
-        let content = vec![MetaMediaType { content_type: "text/csv", schema }];
-        Some(MetaRequest { description: None, content, required: true })
+        Some(upload::request_meta(&[upload::CSV]))
     }
 
     async fn from_request(
@@ -31,13 +24,6 @@ impl<'a> ApiExtractor<'a> for Csv {
         body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> Result<Csv> {
-        let given = request.header(header::CONTENT_TYPE).unwrap_or_default();
-        let media = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if media != "text/csv" {
-            let detail = "The body must be text/csv in UTF-8, and its Content-Type must say so.";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
-        }
-        let context = Context::from(request);
-        Ok(Csv(receive(body.take()?, &context.state.limits, true).await?))
+        Upload::open(request, body, &[upload::CSV]).map(Csv)
     }
 }

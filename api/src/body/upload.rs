@@ -18,18 +18,27 @@ use crate::edge::Context;
 use crate::problem::Problem;
 use crate::state::Limits;
 
-/// The one operation that takes a file.
-const PATH: &str = "/api/v1/imports";
+/// The operations that take a file.
+const PATHS: [&str; 2] = ["/api/v1/imports", "/api/v1/ledger/statements"];
 
-/// The media types of a file, and what they are.
-const MEDIA: [(&str, Format, &str); 2] = [
-    ("text/csv", Format::Csv, "A header, and a line for each row, by RFC 4180 in UTF-8."),
-    ("application/x-ndjson", Format::JsonLines, "A JSON object a line, in UTF-8."),
-];
+/// A media type that a file may have.
+pub(super) struct Media {
+    name: &'static str,
+    format: Format,
+    about: &'static str,
+}
+
+pub(super) const CSV: Media =
+    Media { name: "text/csv", format: Format::Csv, about: "A header, and a line for each row, by RFC 4180 in UTF-8." };
+
+const JSON_LINES: Media =
+    Media { name: "application/x-ndjson", format: Format::JsonLines, about: "A JSON object a line, in UTF-8." };
+
+const MEDIA: [Media; 2] = [CSV, JSON_LINES];
 
 /// What a request may take beyond the usual, because its body is a file.
 pub(crate) fn patience(request: &Request, limits: &Limits) -> Duration {
-    let is_file = request.method() == Method::POST && request.uri().path() == PATH;
+    let is_file = request.method() == Method::POST && PATHS.contains(&request.uri().path());
     if is_file { deadline_of(limits, limits.upload_bytes_max) } else { Duration::ZERO }
 }
 
@@ -97,30 +106,14 @@ fn check_length(bytes: u64, limits: &Limits) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
 }
 
-impl<'a> ApiExtractor<'a> for Upload {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-    const PARAM_IS_REQUIRED: bool = true;
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn request_meta() -> Option<MetaRequest> {
-        let media = |(content_type, _, about): &(&'static str, Format, &'static str)| {
-            let schema = MetaSchema { description: Some(about), min_length: Some(1), ..MetaSchema::new("string") };
-            MetaMediaType { content_type, schema: MetaSchemaRef::Inline(Box::new(schema)) }
-        };
-        Some(MetaRequest { description: None, content: MEDIA.iter().map(media).collect(), required: true })
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        body: &mut RequestBody,
-        _options: ExtractParamOptions<()>,
-    ) -> Result<Upload> {
+impl Upload {
+    /// The body of a request that takes these media types; nothing of it is asked for yet.
+    pub(super) fn open(request: &Request, body: &mut RequestBody, media: &[Media]) -> Result<Upload> {
         let given = request.header(header::CONTENT_TYPE).unwrap_or_default();
         let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let Some((_, format, _)) = MEDIA.iter().find(|(media, ..)| *media == given) else {
-            let detail =
-                "The body must be text/csv or application/x-ndjson in UTF-8, and its Content-Type must say which.";
+        let Some(Media { format, .. }) = media.iter().find(|media| media.name == given) else {
+            let names: Vec<_> = media.iter().map(|media| media.name).collect();
+            let detail = format!("The body must be {} in UTF-8, and its Content-Type must say so.", names.join(" or "));
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
         };
         let limits = Context::from(request).state.limits.clone();
@@ -129,5 +122,33 @@ impl<'a> ApiExtractor<'a> for Upload {
         check_length(declared.unwrap_or(0), &limits)?;
         let stream = body.take()?.into_bytes_stream().boxed();
         Ok(Upload { format: *format, stream, rest: Bytes::new(), received: 0, began: Instant::now(), limits })
+    }
+}
+
+/// What the document says of a body of these media types.
+pub(super) fn request_meta(media_types: &[Media]) -> MetaRequest {
+    let media = |media: &Media| {
+        let schema = MetaSchema { description: Some(media.about), min_length: Some(1), ..MetaSchema::new("string") };
+        MetaMediaType { content_type: media.name, schema: MetaSchemaRef::Inline(Box::new(schema)) }
+    };
+    MetaRequest { description: None, content: media_types.iter().map(media).collect(), required: true }
+}
+
+impl<'a> ApiExtractor<'a> for Upload {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    const PARAM_IS_REQUIRED: bool = true;
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(request_meta(&MEDIA))
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> Result<Upload> {
+        Upload::open(request, body, &MEDIA)
     }
 }

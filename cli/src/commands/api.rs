@@ -56,7 +56,7 @@ impl ApiArgs {
     /// # Errors
     /// When an address or a file is not what it should be.
     pub(crate) fn check(&self) -> Result<()> {
-        self.protection.tls()?;
+        self.protection.tls.load()?;
         self.protection.replica(1)?;
         Ok(())
     }
@@ -70,7 +70,7 @@ pub async fn run(args: ApiArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     let spans = Spans::start(telemetry, Identity { role: "api", slot: None })?;
     let (sockets, webhook_reach) = (args.channels.limits()?, args.webhooks.reach());
     let limits = Limits { sockets, webhook_reach, ..args.protection.limits() };
-    let tls = args.protection.tls()?;
+    let tls = args.protection.tls.load()?;
     channels::raise_open_files();
     let metrics = telemetry::start_metrics()?;
     let render = metrics.clone();
@@ -85,8 +85,7 @@ pub async fn run(args: ApiArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     tracing::info!(%address, "the api listens");
     // Beside the pool of requests: when that is full, its metrics count most.
     tokio::spawn(api::gauges::keep(args.database.pool("api metrics", 1)?));
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let listed = args.discovery.list(pool.clone(), "api", scheme, address);
+    let listed = args.discovery.list(pool.clone(), "api", args.protection.tls.scheme(), address);
     let notifier = Notifier::spawn(pool.clone());
     let submitter = Submitter::spawn(pool.clone(), notifier.clone());
     let state = ApiState { pool, submitter, notifier, metrics: Some(metrics), limits, replica };

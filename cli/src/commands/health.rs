@@ -1,15 +1,16 @@
 //! `bitnexus health`: asks a role on this machine how it is, for a container that has no other program.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{api, worker};
+use crate::ask::ask;
 use crate::config::{listen, seconds};
 
 /// A role that listens.
@@ -32,9 +33,9 @@ pub struct HealthArgs {
     /// Address that the workers' metrics page is served on. Default: as the role takes it.
     #[arg(long, value_name = "ADDRESS:PORT", env = "METRICS_LISTEN")]
     metrics_listen: Option<SocketAddr>,
-    /// The API's certificate, if it speaks TLS: then only whether it accepts connections is asked.
+    /// The API's certificate, if it speaks TLS; it is known by that alone, whatever its names.
     #[arg(long, value_name = "FILE", env = "API_TLS_CERT")]
-    tls_cert: Option<std::path::PathBuf>,
+    tls_cert: Option<PathBuf>,
     /// Seconds that the answer may take.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     timeout: Duration,
@@ -50,10 +51,10 @@ pub async fn run(args: HealthArgs) -> Result<ExitCode> {
         Role::Api => (listen(args.api_listen, api::LISTEN)?, "/readyz"),
         Role::Worker => (listen(args.metrics_listen, worker::METRICS_LISTEN)?, "/livez"),
     };
-    let address = reachable(address);
-    let is_tls = role == Role::Api && args.tls_cert.is_some();
-    let asked = async { if is_tls { connect(address).await } else { ask(address, path).await } };
-    timeout(args.timeout, asked).await.with_context(|| format!("{address} did not answer in {:?}", args.timeout))??;
+    let certificate = args.tls_cert.as_deref().filter(|_| role == Role::Api);
+    timeout(args.timeout, ask(address, path, certificate))
+        .await
+        .with_context(|| format!("{address} did not answer in {:?}", args.timeout))??;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,29 +62,4 @@ pub async fn run(args: HealthArgs) -> Result<ExitCode> {
 fn first_process() -> Option<Role> {
     let line = std::fs::read_to_string("/proc/1/cmdline").ok()?;
     line.split('\0').skip(1).find_map(|word| Role::from_str(word, false).ok())
-}
-
-/// Who listens on every address is reached over the loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
-async fn connect(address: SocketAddr) -> Result<()> {
-    TcpStream::connect(address).await.map(drop).with_context(|| format!("connecting to {address}"))
-}
-
-async fn ask(address: SocketAddr, path: &str) -> Result<()> {
-    // A proxy of the environment is for addresses elsewhere.
-    let client = reqwest::Client::builder().no_proxy().build().context("making the client")?;
-    let url = format!("http://{address}{path}");
-    let answer = client.get(&url).send().await.with_context(|| format!("asking {url}"))?;
-    if !answer.status().is_success() {
-        bail!("{url} answers {}", answer.status());
-    }
-    Ok(())
 }

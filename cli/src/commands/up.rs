@@ -25,6 +25,7 @@ use crate::folder::{self, Folder};
 use crate::postgres::private;
 use crate::schedules;
 use crate::telemetry::TelemetryArgs;
+use crate::tls::TlsArgs;
 
 /// Run everything on this machine: PostgreSQL, the API and the workers.
 ///
@@ -55,6 +56,8 @@ pub struct UpArgs {
     #[arg(long, value_name = "N", env = "WORKER_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -67,10 +70,16 @@ pub async fn run(args: UpArgs, telemetry: &TelemetryArgs) -> Result<ExitCode> {
     let folder = Folder::make(&args.dir)?;
     let _locks = take_locks(&folder).await?;
     checks::ports_are_free(&args)?;
-    checks::http_is_plain()?;
+    // The api reads them by itself; what is wrong with them is told before anything is started.
+    args.tls.load()?;
     schedules::check(&[])?;
-    let running =
-        Running { pid: std::process::id(), api: args.api_listen, metrics: args.metrics_listen, database_url: None };
+    let running = Running {
+        pid: std::process::id(),
+        api: args.api_listen,
+        has_tls: args.tls.files().is_some(),
+        metrics: args.metrics_listen,
+        database_url: None,
+    };
     running.tell(&folder)?;
     let mut system = System::new(&args, telemetry, folder.clone())?;
     let outcome = tokio::select! {
@@ -91,9 +100,10 @@ async fn take_locks(folder: &Folder) -> Result<Locks> {
     match Locks::take(folder, || private::end_leftover(folder)).await? {
         Attempt::Held(locks) => Ok(locks),
         Attempt::Taken => match Running::find(folder) {
-            Some(Running { pid, api, metrics, .. }) => bail!(
-                "`bitnexus up` already runs here as process {pid}: API on http://{api}, metrics on http://{metrics}/metrics; \
+            Some(Running { pid, api, has_tls, metrics, .. }) => bail!(
+                "`bitnexus up` already runs here as process {pid}: API on {}://{api}, metrics on http://{metrics}/metrics; \
                  stop it with `kill {pid}`, or use another folder with --dir and other ports",
+                if has_tls { "https" } else { "http" },
             ),
             None => bail!("another `bitnexus up` is just starting or stopping in {}", folder.path().display()),
         },

@@ -19,6 +19,9 @@ pub struct Running {
     pub pid: u32,
     /// Where its API listens.
     pub api: SocketAddr,
+    /// Whether its API speaks TLS.
+    #[serde(default)]
+    pub has_tls: bool,
     /// Where its workers' metrics are.
     pub metrics: SocketAddr,
     /// The address of its private database; none until that is ready, or where it uses another.

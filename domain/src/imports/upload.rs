@@ -1,4 +1,4 @@
-//! Taking in a file: piece by piece, unseen until it is complete.
+//! Taking in a file: piece by piece, unseen until it is complete. Statements arrive this way, too.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
@@ -53,7 +53,26 @@ pub struct Complete {
 /// `owner_not_found`; when the database fails.
 pub async fn begin(conn: &mut PgConnection, principal: &Principal, new: NewUpload) -> Result<Upload, Error> {
     check_rights(principal, new)?;
-    let owner = new.owner.unwrap_or(principal.user_id);
+    open(conn, principal, new.owner.unwrap_or(principal.user_id), (new.kind.as_str(), new.format)).await
+}
+
+/// Begins the upload of a statement. It never becomes an import: whoever began it reads its pieces ([`piece`]) and discards it.
+///
+/// # Errors
+/// [`Error::Forbidden`] to users; [`Error::Conflict`] `too_many_imports`; when the database fails.
+pub async fn begin_statement(conn: &mut PgConnection, principal: &Principal) -> Result<Upload, Error> {
+    if !principal.is_staff() {
+        return Err(Error::Forbidden("only an operator or an administrator imports statements"));
+    }
+    open(conn, principal, principal.user_id, ("statement", Format::Csv)).await
+}
+
+async fn open(
+    conn: &mut PgConnection,
+    principal: &Principal,
+    owner: UserId,
+    (kind, format): (&str, Format),
+) -> Result<Upload, Error> {
     let seen = sqlx::query!(
         r#"select (
                select count(*)
@@ -87,8 +106,8 @@ pub async fn begin(conn: &mut PgConnection, principal: &Principal, new: NewUploa
         upload.shard,
         upload.id,
         principal.book.id,
-        new.kind.as_str(),
-        new.format.as_str(),
+        kind,
+        format.as_str(),
         owner.0,
         principal.user_id.0,
     )
@@ -128,6 +147,23 @@ pub async fn add(conn: &mut PgConnection, upload: Upload, begins_at: i64, piece:
     Ok(())
 }
 
+/// The piece that begins at this byte; none when there is none, or the upload is gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn piece(conn: &mut PgConnection, upload: Upload, begins_at: i64) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "select content
+         from app.import_chunk
+         where shard = $1 and import_id = $2 and begins_at = $3",
+        upload.shard,
+        upload.id,
+        begins_at,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Makes the file an import that waits for its job, in the caller's transaction, which enqueues the job.
 ///
 /// # Errors
@@ -149,7 +185,7 @@ pub async fn complete(conn: &mut PgConnection, upload: Upload, file: &Complete) 
     if completed.rows_affected() == 1 { Ok(()) } else { Err(Error::Unavailable) }
 }
 
-/// Removes an upload that did not complete, with its pieces.
+/// Removes an upload that did not become an import, with its pieces.
 ///
 /// # Errors
 /// When the database fails.

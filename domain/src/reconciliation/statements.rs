@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use ledger::{AccountId, Currency, Money};
 
 pub use csv::{COLUMNS, LINES_MAX, LineError};
-pub use import::{ImportError, Imported, import};
+pub use import::{ImportError, Imported, check, import, import_upload};
 pub use matching::{FOUND_MAX, Matched, match_statement};
 pub use read::{Statement, auto_matched, due, find, list};
 

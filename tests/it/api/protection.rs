@@ -1,7 +1,5 @@
 //! Too many requests, a database that is too slow, pages of other origins, TLS: what the API does to stay answerable.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use api::{Limits, RateLimit, Rates, Tls};
@@ -9,6 +7,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
+use tests::certificate;
 use tests::proxy::{Held, Proxy};
 use tests::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -249,35 +248,18 @@ async fn pages_of_listed_origins_may_call_and_others_may_not() {
     assert_eq!((answer.refusal().0, answer.header("access-control-allow-origin")), (405, None));
 }
 
-/// Makes a certificate for `localhost` that signs itself; whether this machine can.
-fn make_certificate(folder: &Path, name: &str) -> bool {
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
-    openssl.args(["-subj", &format!("/CN={name}"), "-keyout"]).arg(folder.join("key.pem"));
-    openssl.arg("-out").arg(folder.join("certificate.pem"));
-    openssl.output().is_ok_and(|output| output.status.success())
-}
-
-/// What openssl's client sees: the subject of the certificate, and the answer.
-async fn asked_by_tls(address: &str) -> String {
-    let request = "GET /livez HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n";
-    let command = format!("printf '{request}' | openssl s_client -connect {address} -alpn http/1.1 -ign_eof 2>&1");
-    let output = tokio::task::spawn_blocking(move || Command::new("sh").args(["-c", &command]).output().unwrap());
-    String::from_utf8_lossy(&output.await.unwrap().stdout).into_owned()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_certificate_it_speaks_tls_and_takes_a_new_one_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
-    if !make_certificate(folder.path(), "first") {
+    if !certificate::make(folder.path(), "first") {
         eprintln!("skipped: this machine has no openssl");
         return;
     }
-    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    let (chain, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
     let wrong = Tls::load(&key, &key).err().unwrap();
     assert!(wrong.contains("key.pem"), "{wrong}");
-    let address = Api::start_with_tls(Tls::load(&certificate, &key).unwrap()).await;
-    let seen = asked_by_tls(&address.to_string()).await;
+    let address = Api::start_with_tls(Tls::load(&chain, &key).unwrap()).await;
+    let seen = certificate::ask(&address.to_string()).await;
     assert!(seen.contains("CN = first") || seen.contains("CN=first"), "{seen}");
     assert!(seen.contains("HTTP/1.1 200 OK") && seen.contains("strict-transport-security: max-age="), "{seen}");
     assert!(seen.contains("ALPN protocol: http/1.1"), "{seen}");
@@ -286,9 +268,9 @@ async fn with_a_certificate_it_speaks_tls_and_takes_a_new_one_while_it_runs() {
     let mut answer = Vec::new();
     let _ = plain.read_to_end(&mut answer).await;
     assert!(!answer.starts_with(b"HTTP/"), "plain HTTP is not answered");
-    assert!(make_certificate(folder.path(), "second"));
+    assert!(certificate::make(folder.path(), "second"));
     let replaced = Instant::now();
-    while !asked_by_tls(&address.to_string()).await.replace("CN = ", "CN=").contains("CN=second") {
+    while !certificate::ask(&address.to_string()).await.replace("CN = ", "CN=").contains("CN=second") {
         assert!(replaced.elapsed() < PATIENCE, "the new certificate is not taken");
     }
 }

@@ -22,6 +22,7 @@ use crate::problem::Problem;
 use crate::problem::from_domain::sentence;
 use crate::reply::{Failure, Operation, Refusal, refusals};
 use crate::routes::Tag;
+use crate::spool;
 use crate::state::State;
 use crate::views::import::ImportKind;
 
@@ -108,30 +109,24 @@ async fn receive(
         Ok(import::submit(&state.pool, &state.notifier, &caller, what, repeatable.as_ref()).await?)
     };
     let submitted: Result<_, Problem> = submitted.await;
-    if submitted.is_err()
-        && let Err(error) = upload::discard(&mut *state.connection().await?, upload).await
-    {
-        tracing::warn!(%error, "an upload that failed is left for the sweep");
+    if submitted.is_err() {
+        spool::discard(&state, upload).await;
     }
     submitted
 }
 
-/// Writes the file piece by piece as it arrives.
+/// Writes the file as it arrives, once its header was read.
 async fn save(state: &State, upload: upload::Upload, new: NewUpload, file: &mut Upload) -> Result<Complete, Problem> {
-    let (mut bytes, mut hash, mut start) = (0, Sha256::new(), None);
-    loop {
-        let piece = file.piece().await?;
+    let (mut hash, mut start) = (Sha256::new(), None);
+    let look = |piece: &[u8]| {
         if start.is_none() {
-            start = Some(read_start(new, piece.as_deref().unwrap_or_default())?);
+            start = Some(read_start(new, piece)?);
         }
-        let Some(piece) = piece else { break };
-        hash.update(&piece);
-        let mut tx = state.pool.begin().await?;
-        upload::add(&mut tx, upload, bytes, &piece).await?;
-        tx.commit().await?;
-        bytes += i64::try_from(piece.len()).expect("a piece is small");
-    }
-    let start = start.expect("the first turn read it");
+        hash.update(piece);
+        Ok(())
+    };
+    let bytes = spool::save(state, upload, file, look).await?;
+    let start = start.map_or_else(|| read_start(new, &[]), Ok)?;
     Ok(Complete { bytes, sha256: hash.finalize().into(), start })
 }
 

@@ -1,11 +1,14 @@
 //! `POST /api/v1/ledger/statements`
 
-use domain::Error;
-use domain::reconciliation::statements::{self, ImportError, NewStatement, TOLERANCE_DAYS};
+use domain::imports::upload;
+use domain::reconciliation::statements::{self, ImportError, NewStatement, Statement, TOLERANCE_DAYS};
+use domain::{Error, Principal};
 use ledger::{AccountId, Money};
 use poem::http::StatusCode;
 use poem_openapi::param::Query;
 use poem_openapi::{ApiResponse, OpenApi};
+use queue::trace;
+use tokio::sync::Semaphore;
 
 use crate::auth::{Caller, needs};
 use crate::body::csv::Csv;
@@ -13,12 +16,17 @@ use crate::body::day::Day;
 use crate::body::integer::Integer;
 use crate::body::money::CurrencyCode;
 use crate::body::text::{Id, Text};
+use crate::body::upload::Upload;
 use crate::problem::Problem;
 use crate::problem::from_domain::sentence;
 use crate::reply::{Failure, Operation, Refusal, Reply, refusals};
 use crate::routes::Tag;
+use crate::spool;
 use crate::state::State;
 use crate::views::reconciliation::StatementView;
+
+/// Files that are here take turns: reading one holds a connection of the requests for seconds.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 pub(crate) struct ImportStatement(pub(crate) State);
 
@@ -28,8 +36,10 @@ impl Operation for ImportStatement {
         refusals::PARAMETERS,
         &[
             Refusal { status: 415, code: "unsupported_media_type", when: "The body is not declared as text/csv." },
-            Refusal { status: 413, code: "body_too_large", when: "The body is longer than the operation takes." },
-            Refusal { status: 408, code: "body_timeout", when: "The body took too long to arrive." },
+            Refusal { status: 413, code: "body_too_large", when: "The file is longer than 100 MiB." },
+            Refusal { status: 409, code: "too_many_imports", when: "Ten imports of the caller are under way." },
+            Refusal { status: 408, code: "body_timeout", when: "The file arrived at less than 64 KiB a second." },
+            Refusal { status: 400, code: "body_incomplete", when: "The body ended early." },
             Refusal { status: 422, code: "malformed_statement", when: "A line is wrong; `detail` says which and why." },
         ],
         refusals::ANY,
@@ -54,7 +64,8 @@ impl ImportStatement {
     ///
     /// For staff. A CSV with the header `date,amount,currency,reference,id,description`: the day as 2026-01-31, the amount as
     /// -12.50 (above zero raises the account's balance), the reference and the id as we gave them, if they are known. The
-    /// same file of an account is imported once. Files beyond the limit of a batch are imported by the command line.
+    /// same file of an account is imported once. A file has up to 100 MiB; one that does not arrive whole, or that has a wrong line,
+    /// leaves nothing.
     #[oai(path = "/api/v1/ledger/statements", method = "post", operation_id = "importStatement")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn call(
@@ -80,9 +91,6 @@ impl ImportStatement {
         tolerance_minor: Query<Option<Integer<0, 1_000_000>>>,
         body: Csv,
     ) -> Result<Response, Failure<Self>> {
-        if !caller.0.is_staff() {
-            return Err(Error::Forbidden("only an operator or an administrator imports statements").into());
-        }
         let CurrencyCode(currency) = currency.0;
         let money = |name, text: &str| Money::parse(text, currency).map_err(|error| wrong(name, error.to_string()));
         let new = NewStatement {
@@ -95,13 +103,45 @@ impl ImportStatement {
             tolerance_days: tolerance_days.0.map_or(TOLERANCE_DAYS, |days| i16::try_from(days.0).unwrap_or(31)),
             tolerance_amount: tolerance_minor.0.map_or(0, |minor| minor.0),
         };
-        let mut connection = self.0.connection().await?;
-        let by = caller.0.user_id.to_string();
-        let imported = statements::import(&mut connection, caller.0.book, &new, &body.0[..], &by).await;
-        let imported = imported.map_err(problem)?;
-        let statement = statements::find(&mut connection, &caller.0, imported.id).await?;
-        Ok(Response::Created(Reply::of(&StatementView::from(&statement)), imported.is_repeated.then_some(true)))
+        // On a task of its own: a client that goes away ends this call, and what arrived is still to be removed.
+        let work = trace::carry(receive(self.0.clone(), caller.0, new, body.0));
+        let (statement, is_repeated) = tokio::spawn(work).await.map_err(|_| Problem::internal())??;
+        Ok(Response::Created(Reply::of(&StatementView::from(&statement)), is_repeated.then_some(true)))
     }
+}
+
+/// Takes in the file and imports it when all of it is here. Nothing of the upload stays.
+async fn receive(
+    state: State,
+    caller: Principal,
+    new: NewStatement,
+    mut file: Upload,
+) -> Result<(Statement, bool), Problem> {
+    let mut connection = state.connection().await?;
+    let upload = upload::begin_statement(&mut connection, &caller).await?;
+    drop(connection);
+    let imported = import(&state, &caller, &new, (upload, &mut file)).await;
+    spool::discard(&state, upload).await;
+    imported
+}
+
+/// The statement of a file that is still to arrive, and whether it was here before.
+async fn import(
+    state: &State,
+    caller: &Principal,
+    new: &NewStatement,
+    (upload, file): (upload::Upload, &mut Upload),
+) -> Result<(Statement, bool), Problem> {
+    // What is wrong with the parameters is told before the file is taken.
+    statements::check(&mut *state.connection().await?, caller.book, new).await.map_err(problem)?;
+    let bytes = spool::save(state, upload, file, |_| Ok(())).await?;
+    let _turn = TURNS.acquire().await.expect("nobody closes it");
+    let mut connection = state.connection().await?;
+    let by = caller.user_id.to_string();
+    let imported = statements::import_upload(&mut connection, caller.book, new, (upload, bytes), &by).await;
+    let imported = imported.map_err(problem)?;
+    let statement = statements::find(&mut connection, caller, imported.id).await?;
+    Ok((statement, imported.is_repeated))
 }
 
 fn wrong(parameter: &str, detail: String) -> Problem {
@@ -114,6 +154,7 @@ fn problem(error: ImportError) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "malformed_statement", sentence(&error.to_string()))
         }
         ImportError::Field { field, problem } => wrong(field, problem),
+        ImportError::Gone => Error::Unavailable.into(),
         ImportError::Database(error) => error.into(),
     }
 }

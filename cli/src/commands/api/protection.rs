@@ -1,14 +1,14 @@
 //! What protects the API: limits on callers, on load and on origins, and TLS.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use api::{Limits, Network, Origin, RateLimit, Rates, Tls};
+use anyhow::Result;
+use api::{Limits, Network, Origin, RateLimit, Rates};
 use clap::Args;
 use sqlx::PgPool;
 
 use crate::config::{given, options_of, seconds};
+use crate::tls::TlsArgs;
 
 /// Who waits longer than this for a connection to the replica is served by the primary.
 const REPLICA_TIMEOUT: Duration = Duration::from_secs(1);
@@ -53,13 +53,8 @@ pub(super) struct ProtectionArgs {
     /// Seconds that the replica may be behind; later, and for whoever has just written something, the primary is read.
     #[arg(long, value_name = "SECONDS", env = "REPLICA_LAG_MAX", default_value = "2", value_parser = seconds)]
     replica_lag_max: Duration,
-    /// File with the certificate, and those that lead to its root, as PEM; the API then speaks TLS only. Replaced while it runs, it is
-    /// read again.
-    #[arg(long, value_name = "FILE", env = "API_TLS_CERT", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// File with the certificate's private key, as PEM.
-    #[arg(long, value_name = "FILE", env = "API_TLS_KEY", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
 }
 
 impl ProtectionArgs {
@@ -92,15 +87,5 @@ impl ProtectionArgs {
         let options = options_of("--replica-url (REPLICA_URL)", url)?.application_name("bitnexus api, replica");
         let pool = queue::pool_options().max_connections(connections_max).acquire_timeout(REPLICA_TIMEOUT);
         Ok(Some(pool.connect_lazy_with(options)))
-    }
-
-    /// What to speak TLS with.
-    ///
-    /// # Errors
-    /// When a file is not what it should be.
-    pub(super) fn tls(&self) -> Result<Option<Tls>> {
-        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
-        let tls = Tls::load(certificate, key);
-        tls.map(Some).map_err(|error| anyhow!("--tls-cert (API_TLS_CERT), --tls-key (API_TLS_KEY): {error}"))
     }
 }

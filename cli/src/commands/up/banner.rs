@@ -12,7 +12,7 @@ fn program() -> String {
 
 /// Prints where everything is. Nobody may be reading, which is no reason to fail.
 pub(super) fn print(args: &UpArgs, private: Option<&Private>, admin_key: Option<&str>) {
-    let (api, metrics) = (args.api_listen, args.metrics_listen);
+    let (api, metrics) = (format!("{}://{}", args.tls.scheme(), args.api_listen), args.metrics_listen);
     let database = match private {
         Some(private) => format!(
             "PostgreSQL {}, private, in {}; look inside: {} db psql",
@@ -24,9 +24,9 @@ pub(super) fn print(args: &UpArgs, private: Option<&Private>, admin_key: Option<
     };
     let mut lines = vec![
         "BitNexus is up.".to_owned(),
-        format!("  API       http://{api}/api/v1"),
-        format!("  docs      http://{api}/docs"),
-        format!("  metrics   http://{api}/metrics (API)  http://{metrics}/metrics (workers)"),
+        format!("  API       {api}/api/v1"),
+        format!("  docs      {api}/docs"),
+        format!("  metrics   {api}/metrics (API)  http://{metrics}/metrics (workers)"),
         format!("  database  {database}"),
     ];
     if let Some(key) = admin_key {

@@ -16,19 +16,6 @@ pub(super) fn ports_are_free(args: &UpArgs) -> Result<()> {
     is_free(args.metrics_listen, "--metrics-listen", "METRICS_LISTEN")
 }
 
-/// Refuses to start the API with TLS, which its own supervisor could not look at.
-///
-/// # Errors
-/// When that is asked for.
-pub(super) fn http_is_plain() -> Result<()> {
-    if std::env::var_os("API_TLS_CERT").is_some() {
-        bail!(
-            "API_TLS_CERT is set, and `up` serves plain HTTP on one machine: unset it, or run `bitnexus api` by itself for TLS"
-        );
-    }
-    Ok(())
-}
-
 fn is_free(address: SocketAddr, flag: &str, variable: &str) -> Result<()> {
     match TcpListener::bind(address) {
         Ok(_) => Ok(()),

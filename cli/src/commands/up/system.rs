@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 use workers::supervisor::policy::Policy;
 use workers::supervisor::report::Event;
 use workers::supervisor::{ChildSpec, Kept, Supervisor};
 
 use super::{UpArgs, banner, setup};
+use crate::ask::ask;
 use crate::folder::Folder;
 use crate::folder::running::Running;
 use crate::postgres::private::Private;
@@ -154,6 +155,10 @@ impl System {
         let time = self.args.shutdown.timeout() / 4;
         let mut command = self.template("api", url, time);
         command.push(("API_LISTEN", self.args.api_listen.to_string()));
+        if let Some((certificate, key)) = self.args.tls.files() {
+            command.push(("API_TLS_CERT", certificate.display().to_string()));
+            command.push(("API_TLS_KEY", key.display().to_string()));
+        }
         self.keep("api", time + Duration::from_millis(500), command);
     }
 
@@ -189,14 +194,18 @@ impl System {
 
     /// Waits until the api answers; what keeps it from that it has logged itself.
     async fn wait_for_api(&mut self) -> Result<()> {
-        let (client, url) = (reqwest::Client::new(), format!("http://{}/livez", self.args.api_listen));
-        let deadline = Instant::now() + API_TIMEOUT;
-        while Instant::now() < deadline {
-            if client.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
-                return Ok(());
+        let certificate = self.args.tls.files().map(|(certificate, _key)| certificate);
+        let mut error = None;
+        let answer = async {
+            while let Err(refused) = ask(self.args.api_listen, "/livez", certificate).await {
+                error = Some(refused);
+                sleep(POLL).await;
             }
-            sleep(POLL).await;
+        };
+        if timeout(API_TIMEOUT, answer).await.is_ok() {
+            return Ok(());
         }
-        bail!("the api did not answer within {API_TIMEOUT:?}; what it logged is above")
+        let error = error.map(|error| format!(" ({error:#})")).unwrap_or_default();
+        bail!("the api did not answer within {API_TIMEOUT:?}{error}; what it logged is above")
     }
 }

@@ -1,5 +1,6 @@
 //! The file of a statement: a strict CSV with a fixed header, read line by line, whatever its size.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use chrono::NaiveDate;
@@ -39,54 +40,69 @@ pub(super) struct Line {
     pub(super) description: Option<String>,
 }
 
-/// Reads bytes, hashes them, and refuses to read too many for one line.
-struct Hashed<R> {
-    inner: R,
+/// What has arrived of a file and is not read yet: hashes what is read, and refuses to give too much for one line.
+struct Arrived {
+    bytes: VecDeque<u8>,
+    is_whole: bool,
     hash: Sha256,
     since_line: usize,
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl Read for Arrived {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.since_line > LINE_BYTES_MAX + READ_AHEAD {
             return Err(std::io::Error::other(format!(
                 "a line has more than {LINE_BYTES_MAX} bytes: is a quote open?"
             )));
         }
-        let count = self.inner.read(buffer)?;
+        assert!(self.is_whole || !self.bytes.is_empty(), "a line is begun when enough is here to end it");
+        let count = self.bytes.read(buffer)?;
         self.hash.update(&buffer[..count]);
         self.since_line += count;
         Ok(count)
     }
 }
 
-/// Reads the lines of a file.
-pub(super) struct Lines<R> {
-    reader: csv::Reader<Hashed<R>>,
+/// Reads the lines of a file that arrives in pieces.
+pub(super) struct Lines {
+    reader: csv::Reader<Arrived>,
     record: csv::ByteRecord,
     line: u64,
     count: u32,
+    has_header: bool,
 }
 
-impl<R: Read> Lines<R> {
-    /// Begins with the header.
-    pub(super) fn new(inner: R) -> Result<Lines<R>, LineError> {
-        let hashed = Hashed { inner, hash: Sha256::new(), since_line: 0 };
-        let reader =
-            csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(READ_AHEAD).from_reader(hashed);
-        let mut lines = Lines { reader, record: csv::ByteRecord::new(), line: 1, count: 0 };
-        let is_there = lines.read()?;
-        let header: Vec<&[u8]> = lines.record.iter().collect();
-        if !is_there || header != COLUMNS.map(str::as_bytes) {
-            let problem = format!("the first line has to be {}", COLUMNS.join(","));
-            return Err(LineError { line: 1, column: None, problem });
-        }
-        Ok(lines)
+impl Lines {
+    /// Nothing has arrived yet.
+    pub(super) fn new() -> Lines {
+        let arrived = Arrived { bytes: VecDeque::new(), is_whole: false, hash: Sha256::new(), since_line: 0 };
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(READ_AHEAD)
+            .from_reader(arrived);
+        Lines { reader, record: csv::ByteRecord::new(), line: 1, count: 0, has_header: false }
     }
 
-    /// The next line; none at the end.
+    /// Takes what comes next of the file; none is its end.
+    pub(super) fn add(&mut self, piece: Option<&[u8]>) {
+        let arrived = self.reader.get_mut();
+        assert!(!arrived.is_whole, "nothing comes after the end");
+        match piece {
+            Some(piece) => arrived.bytes.extend(piece),
+            None => arrived.is_whole = true,
+        }
+    }
+
+    /// The next line; none at the end, and before it where more of the file has to arrive first.
     pub(super) fn next(&mut self) -> Result<Option<Line>, LineError> {
-        if !self.read()? {
+        if !self.has_header {
+            if !self.is_ready() {
+                return Ok(None);
+            }
+            self.read_header()?;
+        }
+        if !self.is_ready() || !self.read()? {
             return Ok(None);
         }
         self.count += 1;
@@ -100,9 +116,31 @@ impl<R: Read> Lines<R> {
         self.parse().map(Some)
     }
 
+    /// How many lines there were so far.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// SHA-256 of the whole file, once it is read to its end.
     pub(super) fn digest(self) -> [u8; 32] {
         self.reader.into_inner().hash.finalize().into()
+    }
+
+    /// Whether enough is here for a line, however long: its end must not be taken for that of the file.
+    fn is_ready(&self) -> bool {
+        let arrived = self.reader.get_ref();
+        arrived.is_whole || arrived.bytes.len() >= LINE_BYTES_MAX + 2 * READ_AHEAD
+    }
+
+    fn read_header(&mut self) -> Result<(), LineError> {
+        let is_there = self.read()?;
+        let header: Vec<&[u8]> = self.record.iter().collect();
+        if !is_there || header != COLUMNS.map(str::as_bytes) {
+            let problem = format!("the first line has to be {}", COLUMNS.join(","));
+            return Err(LineError { line: 1, column: None, problem });
+        }
+        self.has_header = true;
+        Ok(())
     }
 
     fn read(&mut self) -> Result<bool, LineError> {
@@ -113,7 +151,8 @@ impl<R: Read> Lines<R> {
         read.map_err(|error| LineError { line: before, column: None, problem: error.to_string() })
     }
 
-    fn error(&self, column: Option<&'static str>, problem: impl Into<String>) -> LineError {
+    /// What is wrong with the line that was read last.
+    pub(super) fn error(&self, column: Option<&'static str>, problem: impl Into<String>) -> LineError {
         LineError { line: self.line, column, problem: problem.into() }
     }
 
@@ -158,12 +197,20 @@ mod tests {
     use super::*;
 
     fn read(file: &str) -> Result<Vec<Line>, String> {
-        let mut lines = Lines::new(file.as_bytes()).map_err(|error| error.to_string())?;
-        let mut found = Vec::new();
-        while let Some(line) = lines.next().map_err(|error| error.to_string())? {
-            found.push(line);
+        read_by(file, file.len().max(1)).map(|(lines, _)| lines)
+    }
+
+    /// Reads a file that arrives in pieces of this length; its hash, too.
+    fn read_by(file: &str, piece_bytes: usize) -> Result<(Vec<Line>, [u8; 32]), String> {
+        let (mut lines, mut found) = (Lines::new(), Vec::new());
+        for piece in file.as_bytes().chunks(piece_bytes).map(Some).chain([None]) {
+            lines.add(piece);
+            while let Some(line) = lines.next().map_err(|error| error.to_string())? {
+                found.push(line);
+            }
         }
-        Ok(found)
+        assert_eq!(lines.count() as usize, found.len());
+        Ok((found, lines.digest()))
     }
 
     const HEADER: &str = "date,amount,currency,reference,id,description\n";
@@ -175,6 +222,21 @@ mod tests {
         assert_eq!((lines[0].line, lines[0].amount, lines[0].reference.as_deref()), (2, -1_250, Some("inv, 7")));
         assert_eq!((lines[1].line, lines[1].amount, lines[1].description.as_deref()), (3, 3, Some("said \"so\"")));
         assert_eq!((lines[1].external_id.as_deref(), lines[1].reference.clone()), (Some("x-1"), None));
+    }
+
+    #[test]
+    fn how_a_file_arrives_changes_nothing() {
+        let long = "é\"\"".repeat(65);
+        let line = |n: usize| format!("2026-01-31,{n}.00,GBP,\"a, {n}\",,\"{long}\"\r\n");
+        let file = format!("{HEADER}{}", (0..3_000).map(line).collect::<String>());
+        let whole = read_by(&file, file.len()).unwrap();
+        assert_eq!((whole.0.len(), whole.0[2_999].line), (3_000, 3_001));
+        assert_eq!(whole.1, <[u8; 32]>::from(Sha256::digest(&file)));
+        for piece_bytes in [1, 7, 4_093, 65_536, 147_457] {
+            assert!(read_by(&file, piece_bytes).unwrap() == whole, "in pieces of {piece_bytes}");
+        }
+        let wrong = format!("{file}x\n");
+        assert_eq!(read_by(&wrong, 1_000).unwrap_err(), read_by(&wrong, wrong.len()).unwrap_err());
     }
 
     #[test]

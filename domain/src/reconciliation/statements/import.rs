@@ -3,11 +3,12 @@
 use std::io::Read;
 
 use ledger::Book;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::NewStatement;
 use super::csv::{Line, LineError, Lines};
+use crate::imports::upload::{self, PIECE_BYTES, Upload};
 
 /// Lines that are written at once.
 const CHUNK: usize = 10_000;
@@ -37,6 +38,9 @@ pub enum ImportError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The upload was given up meanwhile.
+    #[error("the upload is gone")]
+    Gone,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -50,31 +54,96 @@ pub async fn import(
     conn: &mut PgConnection,
     book: Book,
     new: &NewStatement,
-    file: impl Read + Send,
+    mut file: impl Read + Send,
     imported_by: &str,
 ) -> Result<Imported, ImportError> {
-    check(conn, book, new).await?;
-    let mut tx = conn.begin().await?;
-    let id = Uuid::now_v7();
-    let mut lines = Lines::new(file)?;
-    let (mut count, mut chunk) = (0_u32, Vec::with_capacity(CHUNK));
-    while let Some(line) = lines.next()? {
-        count += 1;
-        chunk.push(line);
-        if chunk.len() == CHUNK {
-            insert_lines(&mut tx, book.shard, id, &chunk).await?;
-            chunk.clear();
+    let mut importer = Importer::begin(conn, book, new).await?;
+    let mut piece = Vec::with_capacity(PIECE_BYTES);
+    loop {
+        piece.clear();
+        let read = file.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut piece);
+        match read.map_err(|error| importer.lines.error(None, error.to_string()))? {
+            0 => return importer.finish(imported_by).await,
+            _ => importer.add(&piece).await?,
         }
     }
-    insert_lines(&mut tx, book.shard, id, &chunk).await?;
-    let digest = lines.digest();
-    if insert(&mut tx, book, id, new, &digest, count, imported_by).await? {
-        tx.commit().await?;
-        return Ok(Imported { id, lines: count, is_repeated: false });
+}
+
+/// Imports a file of so many bytes that was uploaded, as [`import`] does. The upload stays.
+///
+/// # Errors
+/// As [`import`]; [`ImportError::Gone`].
+pub async fn import_upload(
+    conn: &mut PgConnection,
+    book: Book,
+    new: &NewStatement,
+    (upload, bytes): (Upload, i64),
+    imported_by: &str,
+) -> Result<Imported, ImportError> {
+    let mut importer = Importer::begin(conn, book, new).await?;
+    let mut begins_at = 0;
+    while begins_at < bytes {
+        let piece = upload::piece(&mut importer.tx, upload, begins_at).await?.ok_or(ImportError::Gone)?;
+        importer.add(&piece).await?;
+        begins_at += i64::try_from(piece.len()).expect("a piece is small");
     }
-    tx.rollback().await?;
-    let id = same(conn, book, new, &digest).await?;
-    Ok(Imported { id, lines: count, is_repeated: true })
+    importer.finish(imported_by).await
+}
+
+/// An import under way: what is written of it is nobody's to see before its end.
+struct Importer<'a> {
+    tx: Transaction<'a, Postgres>,
+    book: Book,
+    new: &'a NewStatement,
+    id: Uuid,
+    lines: Lines,
+    chunk: Vec<Line>,
+}
+
+impl<'a> Importer<'a> {
+    async fn begin(conn: &'a mut PgConnection, book: Book, new: &'a NewStatement) -> Result<Importer<'a>, ImportError> {
+        check(conn, book, new).await?;
+        let tx = conn.begin().await?;
+        Ok(Importer { tx, book, new, id: Uuid::now_v7(), lines: Lines::new(), chunk: Vec::with_capacity(CHUNK) })
+    }
+
+    /// Writes what is whole once this has arrived.
+    async fn add(&mut self, piece: &[u8]) -> Result<(), ImportError> {
+        self.lines.add(Some(piece));
+        self.write_lines().await
+    }
+
+    async fn write_lines(&mut self) -> Result<(), ImportError> {
+        while let Some(line) = self.lines.next()? {
+            self.chunk.push(line);
+            if self.chunk.len() == CHUNK {
+                self.write_chunk().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_chunk(&mut self) -> Result<(), ImportError> {
+        insert_lines(&mut self.tx, self.book.shard, self.id, &self.chunk).await?;
+        self.chunk.clear();
+        Ok(())
+    }
+
+    /// Nothing more arrives.
+    async fn finish(mut self, imported_by: &str) -> Result<Imported, ImportError> {
+        self.lines.add(None);
+        self.write_lines().await?;
+        self.write_chunk().await?;
+        let Importer { mut tx, book, new, id, lines, .. } = self;
+        let (count, digest) = (lines.count(), lines.digest());
+        if insert(&mut tx, book, id, new, &digest, count, imported_by).await? {
+            tx.commit().await?;
+            return Ok(Imported { id, lines: count, is_repeated: false });
+        }
+        let id = same(&mut tx, book, new, &digest).await?;
+        tx.rollback().await?;
+        Ok(Imported { id, lines: count, is_repeated: true })
+    }
 }
 
 /// The statement of the same file that is there already.
@@ -92,8 +161,11 @@ async fn same(conn: &mut PgConnection, book: Book, new: &NewStatement, digest: &
     .await
 }
 
-/// What is told of the statement has to fit the account and itself.
-async fn check(conn: &mut PgConnection, book: Book, new: &NewStatement) -> Result<(), ImportError> {
+/// What is told of a statement has to fit the account and itself.
+///
+/// # Errors
+/// [`ImportError::Field`]; when the database fails.
+pub async fn check(conn: &mut PgConnection, book: Book, new: &NewStatement) -> Result<(), ImportError> {
     let wrong = |field, problem: String| Err(ImportError::Field { field, problem });
     let found = ledger::accounts::find(conn, book, &[new.account]).await?;
     let Some(account) = found.first() else {

@@ -1,5 +1,8 @@
 //! Sending a file and having its job run.
 
+use std::time::{Duration, Instant};
+
+use domain::access::keys;
 use jobs::{ACCOUNTS_QUEUE, PRODUCTS_QUEUE, State};
 use ledger::keys::SigningKey;
 use queue::Registry;
@@ -7,6 +10,8 @@ use queue::testing::{Outcome, Ran, drain};
 use reqwest::Method;
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::api::harness::{Answer, Api, Caller};
 
@@ -63,4 +68,38 @@ pub(super) async fn errors(who: &Caller, import: &Value) -> Vec<String> {
 pub(super) async fn count(pool: &PgPool, of: &str) -> i64 {
     let statement = format!("select count(*) from {of}");
     sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(pool).await.unwrap()
+}
+
+/// Opens a connection and sends the head of an upload of a CSV.
+pub(super) async fn begin(api: &Api, path: &str, length: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    let mut conn = api.pool.acquire().await.unwrap();
+    let key = keys::create(&mut conn, 0, api.principal.user_id, "test").await.unwrap();
+    let key = key.reveal();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
+         connection: close\r\ncontent-type: text/csv\r\n{length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// What is answered on that connection; nothing if it was closed first.
+pub(super) async fn answer(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A server that has answered may close while we still send.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+/// Waits until there are as many as wanted.
+pub(super) async fn until_count(pool: &PgPool, of: &str, wanted: impl Fn(i64) -> bool) {
+    let began = Instant::now();
+    loop {
+        let counted = count(pool, of).await;
+        if wanted(counted) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{of} has {counted}");
+    }
 }

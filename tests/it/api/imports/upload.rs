@@ -1,51 +1,17 @@
 //! How a file arrives: in pieces, whole or not at all, within its bounds, and once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::Limits;
-use domain::access::keys;
 use domain::imports::upload::PIECE_BYTES;
 use reqwest::Method;
-use sqlx::PgPool;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 
-use super::kit::{CSV, count, send, work};
+use super::kit::{CSV, answer, begin, count, send, until_count, work};
 use crate::api::harness::Api;
 
 const HEADER: &str = "sku,name,price,currency\n";
-
-/// Opens a connection and sends the head of an upload.
-async fn begin(api: &Api, length: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(api.address).await.unwrap();
-    let mut conn = api.pool.acquire().await.unwrap();
-    let key = keys::create(&mut conn, 0, api.principal.user_id, "test").await.unwrap();
-    let key = key.reveal();
-    let head = format!(
-        "POST /api/v1/imports?kind=products HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
-         connection: close\r\ncontent-type: text/csv\r\n{length}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream
-}
-
-async fn answer(mut stream: TcpStream) -> String {
-    let mut answer = Vec::new();
-    // A server that has answered may close while we still send.
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
-}
-
-async fn until_count(pool: &PgPool, of: &str, wanted: impl Fn(i64) -> bool) {
-    let began = Instant::now();
-    loop {
-        let counted = count(pool, of).await;
-        if wanted(counted) {
-            return;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{of} has {counted}");
-    }
-}
+const PRODUCTS: &str = "/api/v1/imports?kind=products";
 
 /// Rows of about 60 bytes, this many bytes at least.
 fn rows(bytes: usize) -> String {
@@ -65,7 +31,7 @@ fn rows(bytes: usize) -> String {
 async fn a_file_is_written_while_it_arrives_and_seen_when_it_is_here() {
     let api = Api::start().await;
     let file = rows(5 * PIECE_BYTES);
-    let mut stream = begin(&api, &format!("content-length: {}", file.len())).await;
+    let mut stream = begin(&api, PRODUCTS, &format!("content-length: {}", file.len())).await;
     let (first, rest) = file.as_bytes().split_at(3 * PIECE_BYTES + 10);
     stream.write_all(first).await.unwrap();
     // Whole pieces are in the database long before the file is complete: nobody holds them back.
@@ -90,7 +56,7 @@ async fn a_file_is_written_while_it_arrives_and_seen_when_it_is_here() {
 async fn an_upload_that_is_cut_leaves_nothing() {
     let api = Api::start().await;
     let file = rows(3 * PIECE_BYTES);
-    let mut stream = begin(&api, &format!("content-length: {}", file.len())).await;
+    let mut stream = begin(&api, PRODUCTS, &format!("content-length: {}", file.len())).await;
     stream.write_all(&file.as_bytes()[..2 * PIECE_BYTES + 5]).await.unwrap();
     until_count(&api.pool, "app.import_chunk", |pieces| pieces == 2).await;
     drop(stream);
@@ -102,11 +68,11 @@ async fn an_upload_that_is_cut_leaves_nothing() {
 #[tokio::test]
 async fn a_file_that_is_too_long_is_refused_at_once_or_as_soon_as_it_is() {
     let api = Api::start().await;
-    let answered = answer(begin(&api, "content-length: 104857601").await).await;
+    let answered = answer(begin(&api, PRODUCTS, "content-length: 104857601").await).await;
     assert!(answered.starts_with("HTTP/1.1 413"), "before a byte of it was sent: {answered}");
     let limits = Limits { upload_bytes_max: 2 * PIECE_BYTES as u64, ..Limits::default() };
     let api = Api::start_with(limits).await;
-    let mut stream = begin(&api, "transfer-encoding: chunked").await;
+    let mut stream = begin(&api, PRODUCTS, "transfer-encoding: chunked").await;
     let file = rows(3 * PIECE_BYTES);
     for part in file.as_bytes().chunks(PIECE_BYTES / 2) {
         let head = format!("{:x}\r\n", part.len());
@@ -125,7 +91,7 @@ async fn a_file_that_is_too_long_is_refused_at_once_or_as_soon_as_it_is() {
 async fn a_file_that_stops_arriving_is_given_up() {
     let short = Duration::from_millis(300);
     let api = Api::start_with(Limits { body_timeout: short, ..Limits::default() }).await;
-    let mut stream = begin(&api, "content-length: 1000").await;
+    let mut stream = begin(&api, PRODUCTS, "content-length: 1000").await;
     stream.write_all(HEADER.as_bytes()).await.unwrap();
     let answered = answer(stream).await;
     assert!(answered.starts_with("HTTP/1.1 408"), "{answered}");
