@@ -2,6 +2,7 @@
 
 mod copy;
 mod group;
+mod plain;
 mod unique;
 
 use std::borrow::Cow;
@@ -203,6 +204,9 @@ async fn insert(conn: &mut PgConnection, jobs: &[Placed<'_>], wake: Wake) -> sql
     {
         return Ok(created);
     }
+    if is_fresh && jobs.iter().all(|asked| plain::is_plain(asked.job)) {
+        return plain::insert(conn, jobs, wake).await;
+    }
     let statement = if is_fresh { INSERT_FRESH.as_str() } else { INSERT };
     let arguments = arguments(jobs, wake).map_err(sqlx::Error::Encode)?;
     let created = sqlx::query_as_with(AssertSqlSafe(statement), arguments).fetch_one(conn).await?;
@@ -210,11 +214,13 @@ async fn insert(conn: &mut PgConnection, jobs: &[Placed<'_>], wake: Wake) -> sql
     Ok(ids.into_iter().zip(states.into_iter().map(JobState::from_number)).collect())
 }
 
+/// A value of each of the jobs.
+fn each<'j, T>(jobs: &[Placed<'j>], value: impl Fn(&'j NewJob) -> T) -> Vec<T> {
+    jobs.iter().map(|asked| value(asked.job)).collect()
+}
+
 /// The arrays of insert.sql, in their order. A test prepares the statement, since no macro checks it here.
 fn arguments(jobs: &[Placed<'_>], wake: Wake) -> Result<PgArguments, BoxError> {
-    fn each<'j, T>(jobs: &[Placed<'j>], value: impl Fn(&'j NewJob) -> T) -> Vec<T> {
-        jobs.iter().map(|asked| value(asked.job)).collect()
-    }
     let mut all = PgArguments::default();
     all.add(each(jobs, |job| job.shard))?;
     all.add(each(jobs, |job| job.id))?;

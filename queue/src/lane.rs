@@ -185,7 +185,7 @@ impl Lane {
             share.register(*queue, cx.waker());
         }
         let mut inner = self.lock();
-        let Some((index, generation)) = inner.next(self.concurrency) else {
+        let Some((index, generation)) = inner.next(None).filter(|_| inner.runs < self.concurrency) else {
             drop(inner);
             self.share.iter().for_each(|(share, queue)| share.has_nothing(*queue));
             return Poll::Pending;
@@ -193,16 +193,32 @@ impl Lane {
         if self.share.as_ref().is_some_and(|(share, queue)| !share.may_begin(*queue)) {
             return Poll::Pending;
         }
-        let line = &mut inner.lines[index];
-        let jobs = line.take();
-        line.runs += 1;
-        let kind = line.kind.clone();
         inner.runs += 1;
+        inner.lines[index].runs += 1;
+        Poll::Ready(self.begin(&mut inner, index, generation))
+    }
+
+    fn begin(&self, inner: &mut Inner, index: usize, generation: Arc<Generation>) -> Run {
+        let line = &mut inner.lines[index];
+        let (kind, jobs) = (line.kind.clone(), line.take());
         inner.waiting -= jobs.len();
         if inner.waiting == 0 && inner.may_have_more() {
             self.fetch.notify_one();
         }
-        Poll::Ready(Run { kind, generation, jobs: Arc::new(jobs) })
+        Run { kind, generation, jobs: Arc::new(jobs) }
+    }
+
+    /// The run that takes the place of this one, which has ended after this time: the next one of all, if it is of the same kind
+    /// and nobody else waits for the place. Otherwise the run has still to be said to have [`Lane::ended`].
+    pub(crate) fn follow(&self, run: &Run, took: Duration) -> Option<Run> {
+        let mut inner = self.lock();
+        let ended = inner.lines.iter().position(|line| Arc::ptr_eq(&line.kind, &run.kind));
+        let (index, generation) = inner.next(ended).filter(|(next, _)| Some(*next) == ended)?;
+        if self.share.as_ref().is_some_and(|(share, queue)| share.others_wait(*queue)) {
+            return None;
+        }
+        inner.took(run, took);
+        Some(self.begin(&mut inner, index, generation))
     }
 
     /// A run has ended after this time, or without it: been dropped.
@@ -211,9 +227,8 @@ impl Lane {
         inner.runs -= 1;
         self.share.iter().for_each(|(share, _)| share.ended());
         inner.line(&run.kind).runs -= 1;
-        if let Some(took) = took.filter(|_| run.kind.batch_max == 1) {
-            let took_s = took.as_secs_f64();
-            inner.run_s = Some(inner.run_s.map_or(took_s, |run_s| 0.9 * run_s + 0.1 * took_s));
+        if let Some(took) = took {
+            inner.took(run, took);
         }
         if inner.waiting == 0 && inner.may_have_more() {
             self.fetch.notify_one();
@@ -343,17 +358,23 @@ impl Lane {
 }
 
 impl Inner {
-    /// The line whose first job is to be run next, and the lease that it was claimed under.
-    fn next(&self, concurrency: usize) -> Option<(usize, Arc<Generation>)> {
-        if self.runs >= concurrency {
-            return None;
-        }
+    /// The line whose first job is to be run next, if a run of this line has just ended, and the lease that it was claimed under.
+    fn next(&self, ended: Option<usize>) -> Option<(usize, Arc<Generation>)> {
+        let may_begin = |index: usize| Some(index) == ended || self.lines[index].may_begin();
         let place = |index: &usize| self.lines[*index].jobs.front().map(|(place, ..)| *place);
-        let ready = (0..self.lines.len()).filter(|index| self.lines[*index].may_begin() && place(index).is_some());
+        let ready = (0..self.lines.len()).filter(|index| may_begin(*index) && place(index).is_some());
         let index = ready.min_by_key(place)?;
         let (_, generation, _) = self.lines[index].jobs.front().expect("it has jobs");
         // Past the lease nothing begins: either a heartbeat renews it, or the jobs are purged.
         generation.is_live().then(|| (index, generation.clone()))
+    }
+
+    /// A run has ended after this time.
+    fn took(&mut self, run: &Run, took: Duration) {
+        if run.kind.batch_max == 1 {
+            let took_s = took.as_secs_f64();
+            self.run_s = Some(self.run_s.map_or(took_s, |run_s| 0.9 * run_s + 0.1 * took_s));
+        }
     }
 
     fn may_have_more(&self) -> bool {

@@ -273,6 +273,14 @@ impl NewJob {
         self
     }
 
+    /// With an id that the caller has made for it just now and used for no other job, as [`Uuid::now_v7`] makes one. Nothing
+    /// looks whether a job of this id is live: if one is, enqueueing fails as a whole.
+    #[must_use]
+    pub fn fresh_id(mut self, id: Uuid) -> NewJob {
+        (self.id, self.fresh) = (id, Fresh(AtomicBool::new(true)));
+        self
+    }
+
     /// In this shard instead of 0.
     #[must_use]
     pub fn shard(mut self, shard: i16) -> NewJob {

@@ -72,6 +72,11 @@ impl Share {
         true
     }
 
+    /// Whether a queue other than this one waits to begin a run.
+    pub(crate) fn others_wait(&self, queue: usize) -> bool {
+        self.lock().queues.iter().enumerate().any(|(other, of)| other != queue && of.is_waiting)
+    }
+
     /// The queue has nothing to run after all.
     pub(crate) fn has_nothing(&self, queue: usize) {
         let mut inner = self.lock();
@@ -133,6 +138,15 @@ mod tests {
         begun(&share, &[0], 1_000, 2);
         let both = begun(&share, &[0, 1], 100, 2);
         assert!(both[0].abs_diff(both[1]) <= 2, "{both:?}");
+    }
+
+    #[test]
+    fn who_was_told_to_wait_is_waited_for() {
+        let share = Share::new(1, &[1, 1]);
+        assert!(share.may_begin(0) && !share.others_wait(0));
+        assert!(!share.may_begin(1) && share.others_wait(0) && !share.others_wait(1));
+        share.ended();
+        assert!(share.may_begin(1) && !share.others_wait(0));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod fencing;
 mod flow_model;
 mod flow_races;
 mod flows;
+mod following;
 mod limits;
 mod outages;
 mod outcomes;

@@ -327,7 +327,7 @@ async fn enqueue(
 
 fn job(submission: &Submission, transaction: &Transaction) -> NewJob {
     let payload = RecordTransaction { shard: submission.principal.book.shard, transaction_id: transaction.id.0 };
-    let job = NewJob::batch(&payload).expect("the payload is plain data").id(transaction.id.0);
+    let job = NewJob::batch(&payload).expect("the payload is plain data").fresh_id(transaction.id.0);
     let job = job.actor(submission.principal.user_id.to_string());
     match &submission.trace {
         Some(trace) => job.trace(trace.clone()),

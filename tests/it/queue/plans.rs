@@ -4,8 +4,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use tests::database::Database;
 
 /// The hot statements, each with arguments of the right types.
-const HOT: [(&str, &str, &str); 7] = [
+const HOT: [(&str, &str, &str); 8] = [
     ("enqueue", include_str!("../../../queue/src/enqueue/insert.sql"), ENQUEUE_ARGUMENTS),
+    ("enqueue_plain", include_str!("../../../queue/src/enqueue/plain.sql"), PLAIN_ARGUMENTS),
     ("claim", include_str!("../../../queue/src/claim/ready.sql"), CLAIM_ARGUMENTS),
     ("claim_keys", include_str!("../../../queue/src/claim/keys.sql"), "0::smallint, '{a}', '{\"\"}', '{\"\"}', 500"),
     (
@@ -28,6 +29,8 @@ const HOT: [(&str, &str, &str); 7] = [
 
 const ENQUEUE_ARGUMENTS: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null";
+
+const PLAIN_ARGUMENTS: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null";
 
 const CLAIM_ARGUMENTS: &str = "0::smallint, '00000000-0000-0000-0000-000000000001', '{a}', '{100}', '{1}', '{0}',
     '{2000-01-01}', '{99}', '{3000-01-01}'";
@@ -108,7 +111,7 @@ async fn a_claim_touches_few_pages_whatever_else_there_is() {
     let pool = Database::create().await.pool(1).await;
     let mut conn = pool.acquire().await.unwrap();
     run(&mut conn, PLANNER).await;
-    let (_, claim, _) = HOT[1];
+    let (_, claim, _) = HOT.into_iter().find(|(name, ..)| *name == "claim").expect("it is hot");
     run(&mut conn, &format!("prepare claim as {claim}")).await;
     fill(&mut conn, "300000").await;
     let lease = "insert into queue.process (id, pid, host, queues, started_at, heartbeat_at, expires_at)
