@@ -23,3 +23,4 @@ mod schedules;
 pub mod systemd;
 pub mod telemetry;
 pub mod webhooks;
+pub mod witnesses;
