@@ -4,6 +4,7 @@
 //! keeps what each has signed as soon as it is there. What a witness does takes no attempt of the job: one that is away is asked
 //! again for a later checkpoint, or by the schedule, and later each time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -67,40 +68,37 @@ impl Job for Cosign {
         drop(conn);
         let open = witnesses.iter().zip(sizes).filter(|(witness, size)| *size < last.size as u64 && witness.is_due());
         let asked = join_all(open.map(|(witness, size)| ask(pool, book, witness, (&last, size)))).await;
-        Ok(asked.into_iter().collect::<Result<(), sqlx::Error>>()?)
+        let mut outcomes: BTreeMap<&str, u32> = BTreeMap::new();
+        for outcome in asked {
+            *outcomes.entry(outcome?).or_default() += 1;
+        }
+        ctx.set_result(&outcomes)
     }
 }
 
-/// Asks one witness, and keeps what it has signed.
+/// Asks one witness, and keeps what it has signed. Answers what came of it, as the metric has it.
 async fn ask(
     pool: &PgPool,
     book: Book,
     witness: &Witness,
     (last, size): (&Checkpoint, u64),
-) -> Result<(), sqlx::Error> {
-    let error = match witness.ask(pool, book, last.clone(), size).await {
+) -> Result<&'static str, sqlx::Error> {
+    let outcome = match witness.ask(pool, book, last.clone(), size).await {
         Ok((checkpoint, line)) => {
             cosigned::keep(&mut *pool.acquire().await?, book, &checkpoint, (witness.key(), &line)).await?;
             witness.answered();
-            count("signed");
-            return Ok(());
+            "signed"
         }
         Err(AskError::Database(error)) => return Err(error),
-        Err(error) => error,
+        Err(error) => {
+            let (outcome, again_in) = (error.outcome(), witness.failed());
+            match outcome {
+                "forked" => tracing::error!(%witness, %book, %error, "the log is not the one that was signed for"),
+                _ => tracing::warn!(%witness, %book, %error, ?again_in, "a witness did not sign"),
+            }
+            outcome
+        }
     };
-    let again_in = witness.failed();
-    match error {
-        AskError::Unreachable(_) => count("unreachable"),
-        AskError::Forked(_) => count("forked"),
-        AskError::Refused(_) | AskError::Log(_) | AskError::Database(_) => count("refused"),
-    }
-    match error {
-        AskError::Forked(_) | AskError::Log(_) => tracing::error!(%witness, %book, %error, "the log is not what was signed"),
-        error => tracing::warn!(%witness, %book, %error, ?again_in, "a witness did not sign"),
-    }
-    Ok(())
-}
-
-fn count(outcome: &'static str) {
     metrics::counter!(COSIGNATURES.name, "outcome" => outcome).increment(1);
+    Ok(outcome)
 }

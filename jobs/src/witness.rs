@@ -124,6 +124,17 @@ pub enum AskError {
     Forked(String),
 }
 
+impl AskError {
+    /// Its name as an outcome. A log that does not follow from its own checkpoint is one that was changed, too.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            AskError::Database(_) | AskError::Unreachable(_) => "unreachable",
+            AskError::Refused(_) => "refused",
+            AskError::Forked(_) | AskError::Log(_) => "forked",
+        }
+    }
+}
+
 impl From<LogError> for AskError {
     fn from(error: LogError) -> AskError {
         match error {
