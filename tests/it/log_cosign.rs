@@ -45,6 +45,14 @@ async fn log(leaves: usize) -> (Exported, PgPool) {
     (log, pool)
 }
 
+/// Records one more transaction, and has it signed for by the job that does that.
+async fn publish(log: &mut Exported, pool: &PgPool, registry: &Registry) {
+    log.bench.post_one(&transfer(log.bench.cash, log.bench.wallets[0], 1)).await;
+    queue::enqueue(&mut log.bench.conn, &[publish_checkpoint::of(Book::MAIN).unwrap()]).await.unwrap();
+    advance(pool, publish_checkpoint::DELAY).await;
+    assert_eq!(drain(pool, registry, LEDGER_QUEUE).await.len(), 1);
+}
+
 /// Asks once; how many witnesses did what.
 async fn ask(pool: &PgPool, registry: &Registry) -> Value {
     let payload = json!({ "shard": 0, "book_id": 1 });
@@ -83,15 +91,8 @@ async fn a_checkpoint_that_is_published_is_cosigned_kept_exported_and_good_for_o
     let older = witnessed(&pool).await.unwrap();
     assert_eq!(ask(&pool, &registry).await, json!({}), "it has signed that");
 
-    let posting = transfer(log.bench.cash, log.bench.wallets[0], 1);
-    log.bench.post_one(&posting).await;
-    let publish = publish_checkpoint::of(Book::MAIN).unwrap();
-    queue::enqueue(&mut log.bench.conn, &[publish.clone()]).await.unwrap();
-    advance(&pool, publish_checkpoint::DELAY).await;
-    assert_eq!(drain(&pool, &registry, LEDGER_QUEUE).await.len(), 1);
-    assert_eq!(enqueued::<Cosign>(&mut log.bench.conn).await.len(), 1);
-    log.bench.post_one(&transfer(log.bench.cash, log.bench.wallets[0], 1)).await;
-    run_inline(&pool, &registry, publish).await;
+    publish(&mut log, &pool, &registry).await;
+    publish(&mut log, &pool, &registry).await;
     assert_eq!(enqueued::<Cosign>(&mut log.bench.conn).await.len(), 1, "the one that waits is enough");
     advance(&pool, cosign::DELAY).await;
     let ran = drain(&pool, &registry, MIRROR_QUEUE).await;
@@ -123,8 +124,7 @@ fn others_accept(log: &Exported, older: &Checkpoint, witness: &str) {
 async fn without_witnesses_nobody_is_asked() {
     let (mut log, pool) = log(3).await;
     let none = registry(&[]);
-    log.bench.post_one(&transfer(log.bench.cash, log.bench.wallets[0], 1)).await;
-    run_inline(&pool, &none, publish_checkpoint::of(Book::MAIN).unwrap()).await;
+    publish(&mut log, &pool, &none).await;
     assert!(enqueued::<Cosign>(&mut log.bench.conn).await.is_empty());
     assert_eq!(ask(&pool, &none).await, Value::Null);
     let is_scheduled = |registry: &Registry| registry.schedules().iter().any(|one| one.name() == "ledger.cosign");

@@ -41,8 +41,18 @@ const RECONCILED_AT: Metric = define::gauge_seconds(
     "When the last run came to its end, in seconds since 1970; 0 before the first.",
 );
 
-pub(super) const METRICS: [Metric; 10] =
-    [LOG_SIZE, CHECKPOINT_SIZE, WITNESSED_SIZE, CHECKPOINT_AGE, PENDING, BREAKS, AMOUNT, OLDEST, AUTO_MATCHED, RECONCILED_AT];
+pub(super) const METRICS: [Metric; 10] = [
+    LOG_SIZE,
+    CHECKPOINT_SIZE,
+    WITNESSED_SIZE,
+    CHECKPOINT_AGE,
+    PENDING,
+    BREAKS,
+    AMOUNT,
+    OLDEST,
+    AUTO_MATCHED,
+    RECONCILED_AT,
+];
 
 pub(super) fn register() {
     BREAKS.register(&[&Class::ALL.map(Class::as_str)]);

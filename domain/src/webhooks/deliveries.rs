@@ -237,7 +237,8 @@ mod tests {
         assert!(id != derived_id(("7-1", at), other) && id != derived_id(("7-2", at), one));
         assert_eq!(id.get_version_num(), 7);
         assert!(id > first_of(at));
-        let ids: Vec<Uuid> = (0..1_000).map(|micros| derived_id(("7-1", at + TimeDelta::microseconds(micros)), one)).collect();
+        let ids: Vec<Uuid> =
+            (0..1_000).map(|micros| derived_id(("7-1", at + TimeDelta::microseconds(micros)), one)).collect();
         assert!(ids.is_sorted_by(|one, next| one < next), "ids of one millisecond are in the order of their events");
         assert!(ids[999] < first_of(at + TimeDelta::milliseconds(1)));
     }

@@ -27,11 +27,7 @@ impl GetWitnessedCheckpoint {
     ///
     /// The note as `/ledger/checkpoint` has it, with a line (C2SP tlog-cosignature) of each witness that signed it: somebody
     /// else vouches that the log only grew up to there. Where there are witnesses it is some seconds behind the last one.
-    #[oai(
-        path = "/api/v1/ledger/checkpoint/witnessed",
-        method = "get",
-        operation_id = "getWitnessedCheckpoint"
-    )]
+    #[oai(path = "/api/v1/ledger/checkpoint/witnessed", method = "get", operation_id = "getWitnessedCheckpoint")]
     async fn call(
         &self,
         #[oai(scope = "needs::LEDGER_READ")] caller: Caller,
