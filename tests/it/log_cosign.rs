@@ -1,7 +1,7 @@
 //! Workers ask witnesses to sign the checkpoints: what is signed is kept, served and exported, whatever else witnesses do.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use jobs::cosign::{self, Cosign};
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tests::binary;
 use tests::outside::Tool;
 use tests::receiver::{Receiver, answer};
-use tests::wait::until_async;
+use tests::wait::{until, until_async};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -234,9 +234,13 @@ async fn an_answer_without_end_is_not_read_to_it() {
 #[tokio::test]
 async fn of_two_witnesses_the_one_that_answers_is_kept_while_the_other_is_silent() {
     let (folder, (_log, pool)) = (TempDir::new().unwrap(), log(300).await);
-    let (witness, silent) = (Witness::start(folder.path()), Receiver::start().await);
-    silent.says(None);
-    let silent_url = format!("http://{}", silent.address);
+    let (witness, listener) = (Witness::start(folder.path()), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let silent_url = format!("http://{}", listener.local_addr().unwrap());
+    // Until whoever asks gives it up.
+    let silent = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while stream.read(&mut [0; 4_096]).await.is_ok_and(|read| read > 0) {}
+    });
     let registry = registry(&[(&signer(1).1, &silent_url), (&witness.vkey, &witness.url)]);
     let asking = tokio::spawn({
         let pool = pool.clone();
@@ -249,7 +253,7 @@ async fn of_two_witnesses_the_one_that_answers_is_kept_while_the_other_is_silent
     .fetch_one(&pool)
     .await
     .unwrap();
-    assert!(!asking.is_finished() && open == 0, "one is still being asked, and no transaction is open");
+    assert!(!silent.is_finished() && open == 0, "one is still being asked, and no transaction is open");
     assert_eq!(asking.await.unwrap(), json!({ "signed": 1, "unreachable": 1 }));
     assert_eq!(kept(&pool).await, [300]);
 }
@@ -274,19 +278,37 @@ async fn a_cosignature_stays_and_one_that_is_none_is_found() {
     }
 }
 
-/// What a worker role with these witnesses says when it does not start.
-fn refused(folder: &Path, witnesses: &[&str]) -> String {
-    std::fs::write(folder.join("ledger.key"), key().to_text()).unwrap();
-    let mut command = std::process::Command::new(binary::path());
-    command.args(["worker", "--metrics-listen", "127.0.0.1:0", "--signing-key-file", "ledger.key"]);
-    command.args(witnesses.iter().flat_map(|witness| ["--ledger-witness", witness]));
-    let output = command.current_dir(folder).env("DATABASE_URL", "postgres://127.0.0.1:1/x").output().unwrap();
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
+/// A worker role with these witnesses; it ends with the test.
+struct Worker(Child);
+
+impl Worker {
+    fn start(folder: &Path, database: &str, witnesses: &[&str]) -> Worker {
+        std::fs::write(folder.join("ledger.key"), key().to_text()).unwrap();
+        let mut command = Command::new(binary::path());
+        command.args(["worker", "--processes", "1", "--metrics-listen", "127.0.0.1:0"]);
+        command.args(["--signing-key-file", "ledger.key"]).env("RUST_LOG", "error");
+        command.args(witnesses.iter().flat_map(|witness| ["--ledger-witness", witness]));
+        command.current_dir(folder).env("DATABASE_URL", database).stdin(Stdio::null()).stderr(Stdio::piped());
+        Worker(command.stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    /// What it says when it does not start.
+    async fn refusal(mut self) -> String {
+        let ended = until("the role to end", PATIENCE, || self.0.try_wait().unwrap()).await;
+        assert!(!ended.success());
+        std::io::read_to_string(self.0.stderr.take().unwrap()).unwrap()
+    }
 }
 
-#[test]
-fn a_worker_says_which_witness_is_none() {
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_worker_says_which_witness_is_none() {
     let (folder, vkey) = (TempDir::new().unwrap(), signer(1).1);
     let (here, there) = (format!("{vkey}@http://127.0.0.1:1"), format!("{vkey}@http://127.0.0.1:2"));
     for (witnesses, why) in [
@@ -296,7 +318,7 @@ fn a_worker_says_which_witness_is_none() {
         (vec![&here.replace("http:", "gopher:")], "its address must begin with https://"),
         (vec![here.as_str(), &there], "two witnesses have this key"),
     ] {
-        let said = refused(folder.path(), &witnesses);
+        let said = Worker::start(folder.path(), "postgres://127.0.0.1:1/x", &witnesses).refusal().await;
         assert!(said.contains("--ledger-witness (LEDGER_WITNESSES)") && said.contains(why), "{said}");
     }
 }
@@ -305,16 +327,10 @@ fn a_worker_says_which_witness_is_none() {
 async fn a_worker_role_asks_by_itself() {
     let (folder, (mut log, pool)) = (TempDir::new().unwrap(), log(300).await);
     let witness = Witness::start(folder.path());
-    std::fs::write(log.file("ledger.key"), key().to_text()).unwrap();
-    let mut command = std::process::Command::new(binary::path());
-    command.args(["worker", "--processes", "1", "--metrics-listen", "127.0.0.1:0", "--signing-key-file", "ledger.key"]);
-    command.args(["--ledger-witness", &format!("{}@{}", witness.vkey, witness.url)]).env("RUST_LOG", "error");
-    command.current_dir(log.folder()).env("DATABASE_URL", log.bench.database.url()).stdin(Stdio::null());
-    let mut worker = command.spawn().unwrap();
+    let asked = format!("{}@{}", witness.vkey, witness.url);
+    let _worker = Worker::start(log.folder(), &log.bench.database.url(), &[&asked]);
     log.bench.post_one(&transfer(log.bench.cash, log.bench.wallets[0], 1)).await;
     queue::enqueue(&mut log.bench.conn, &[publish_checkpoint::of(Book::MAIN).unwrap()]).await.unwrap();
     let newest = async || witnessed(&pool).await.filter(|last| last.size == 301);
     until_async("the new checkpoint to be cosigned", PATIENCE, newest).await;
-    worker.kill().unwrap();
-    worker.wait().unwrap();
 }
