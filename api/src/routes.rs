@@ -142,6 +142,7 @@ operations! {
     "GET /api/v1/accounts/{id}/balance" => accounts::balance::GetBalance,
     "GET /api/v1/accounts/{id}/statement.csv" => accounts::statement::GetStatement,
     "GET /api/v1/ledger/checkpoint" => ledger::checkpoint::GetCheckpoint,
+    "GET /api/v1/ledger/checkpoint/witnessed" => ledger::witnessed::GetWitnessedCheckpoint,
     "GET /api/v1/ledger/tile/*tile" => ledger::tile::GetTile,
     "GET /api/v1/ledger/tile/entries/*bundle" => ledger::entries::GetEntries,
     "GET /api/v1/ledger/receipts/{id}" => ledger::receipt::GetReceipt,

@@ -25,3 +25,4 @@ pub mod systemd;
 pub mod telemetry;
 pub mod tls;
 pub mod webhooks;
+pub mod witnesses;

@@ -58,6 +58,7 @@ pub fn catalogue() -> &'static [Kind] {
             Kind::of::<crate::categorize::Categorize>().cancellable(),
             Kind::of::<crate::erase_user::EraseUser>(),
             Kind::of::<crate::publish_checkpoint::PublishCheckpoint>(),
+            Kind::of::<crate::cosign::Cosign>(),
             Kind::of::<crate::expire_holds::ExpireHolds>(),
             Kind::of::<crate::reconcile::Reconcile>().cancellable(),
             Kind::of::<crate::mirror_to_erlang::MirrorToErlang>(),

@@ -4,6 +4,7 @@
 pub mod by_hand;
 pub mod catalogue;
 pub mod categorize;
+pub mod cosign;
 pub mod deliver_webhook;
 pub mod erase_user;
 pub mod expire_holds;
@@ -28,6 +29,7 @@ pub mod submitted;
 pub mod sweep_imports;
 pub mod sweep_webhooks;
 pub mod webhooks;
+pub mod witness;
 
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ pub struct State {
     books: ledger::posting::Memory,
     webhooks: webhooks::client::Client,
     mirror: Option<mirror::Mirror>,
+    witnesses: Option<witness::Witnesses>,
 }
 
 impl State {
@@ -59,6 +62,7 @@ impl State {
             books: ledger::posting::Memory::default(),
             webhooks: webhooks::client::Client::default(),
             mirror: None,
+            witnesses: None,
         }
     }
 
@@ -84,6 +88,17 @@ impl State {
         self.mirror.as_ref()
     }
 
+    /// With witnesses that sign the ledger's checkpoints too.
+    #[must_use]
+    pub fn with_witnesses(self, witnesses: Option<witness::Witnesses>) -> State {
+        State { witnesses, ..self }
+    }
+
+    /// The witnesses, if there are some.
+    pub(crate) fn witnesses(&self) -> Option<&witness::Witnesses> {
+        self.witnesses.as_ref()
+    }
+
     /// Posts webhooks.
     pub(crate) fn webhooks(&self) -> &webhooks::client::Client {
         &self.webhooks
@@ -107,7 +122,7 @@ impl State {
 
 /// Every job that a worker can run.
 pub fn registry(state: State) -> Registry {
-    let has_mirror = state.mirror.is_some();
+    let (has_mirror, has_witnesses) = (state.mirror.is_some(), state.witnesses.is_some());
     let registry = Registry::new()
         .batch::<record_transaction::RecordTransaction>()
         .job::<open_wallets::OpenWallets>()
@@ -132,7 +147,8 @@ pub fn registry(state: State) -> Registry {
         .job::<keep_events::KeepEvents>()
         .schedule(keep_events::schedule())
         .state(Arc::new(state));
-    mirror_to_erlang::register(reindex::register(reconcile::register(registry)), has_mirror)
+    let registry = cosign::register(reindex::register(reconcile::register(registry)), has_witnesses);
+    mirror_to_erlang::register(registry, has_mirror)
 }
 
 /// The queue of everything that writes to the ledger.
@@ -147,7 +163,7 @@ pub const PRODUCTS_QUEUE: &str = "products";
 /// The queue of what is sent to endpoints of users, whose slowness holds up nothing else.
 pub const WEBHOOKS_QUEUE: &str = "webhooks";
 
-/// The queue of what an Erlang ledger outside is told.
+/// The queue of what an Erlang ledger outside is told, and what witnesses are asked.
 pub const MIRROR_QUEUE: &str = "mirror";
 
 /// Every queue, most urgent first.

@@ -22,6 +22,11 @@ pub(crate) const POST_SECONDS: Metric = define::seconds(
     "How long one batch took in the ledger, waiting for the book's writer included.",
 );
 pub(crate) const CHECKPOINTS: Metric = define::counter("ledger_checkpoints_total", &[], "Checkpoints signed.");
+pub(crate) const COSIGNATURES: Metric = define::counter(
+    "ledger_cosignatures_total",
+    &["outcome"],
+    "Answers of witnesses that were asked to sign a checkpoint: signed, unreachable, refused, or forked.",
+);
 pub(crate) const RECONCILE_SECONDS: Metric =
     define::seconds("ledger_reconcile_seconds", &[], "How long runs of reconciliation took.");
 pub(crate) const RECONCILES: Metric = define::counter(
@@ -40,6 +45,7 @@ pub fn register_worker() {
     let refusals: Vec<&str> = Refusal::ALL.iter().map(|refusal| refusal.as_str()).collect();
     POSTINGS.register(&[&["created", "exists", "differs", "refused"]]);
     REFUSALS.register(&[&refusals]);
+    COSIGNATURES.register(&[&["signed", "unreachable", "refused", "forked"]]);
     RECONCILES.register(&[&["clean", "breaks"]]);
     for metric in [BATCH_SIZE, POST_SECONDS, CHECKPOINTS, RECONCILE_SECONDS] {
         metric.register(&[]);

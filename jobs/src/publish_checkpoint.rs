@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::cosign;
 use crate::metrics::CHECKPOINTS;
 
 /// Signs the head of one book, unless it is signed already.
@@ -58,7 +59,8 @@ impl Job for PublishCheckpoint {
 
     async fn run(self, ctx: &mut JobContext<'_>) -> Result<(), JobError> {
         let book = Book { shard: self.shard, id: self.book_id };
-        let keys = ctx.state::<crate::State>().signing_keys().map_err(JobError::retry)?;
+        let state = ctx.state::<crate::State>();
+        let keys = state.signing_keys().map_err(JobError::retry)?;
         let tx = ctx.tx().await?;
         checkpoint::wait_for_writer(tx, book).await?;
         let signed = checkpoint::sign_head_by(tx, book, &keys).await.map_err(JobError::retry)?;
@@ -68,6 +70,9 @@ impl Job for PublishCheckpoint {
             events::publish(tx, book, &[event]).await?;
             metrics::counter!(CHECKPOINTS.name).increment(1);
             ctx.tell(events::CHANNEL);
+            if state.witnesses().is_some() {
+                ctx.enqueue(cosign::of(book)?).await?;
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::keys::SigningKey;
 use crate::merkle::store::proof_hashes;
 use crate::merkle::{Hash, proof};
 
+pub mod cosigned;
 pub mod note;
 
 use note::Body;

@@ -59,6 +59,8 @@ pub struct Report {
     pub checkpoints: u64,
     /// Checkpoints whose signature one of the given keys made.
     pub signatures: u64,
+    /// Signatures of witnesses that were kept, each good by the key that stands beside it.
+    pub cosignatures: u64,
     /// Refused ids.
     pub refusals: u64,
     /// The root that follows from the leaves.
@@ -160,6 +162,7 @@ pub(crate) async fn run<S: Source>(
     check_head(&mut fold, &head);
     let beyond = source.beyond(head.size).await?;
     check_beyond(&mut fold, beyond);
+    checkpoints::take_beyond(source, &mut fold, head.size).await?;
     check_undone(source, &mut fold).await?;
     source.open_holds(|row| fold.check_open_hold(row)).await?;
     fold.check_all_holds_listed();
@@ -234,6 +237,7 @@ fn report(fold: Fold, count: checkpoints::Count, refusals: u64) -> Report {
         tiles: (1..=LEVELS).map(|level| leaves.checked_shr(8 * level as u32).unwrap_or(0)).sum(),
         checkpoints: count.checkpoints,
         signatures: count.signatures,
+        cosignatures: count.cosignatures,
         refusals,
         root: frontier.root(),
         findings: fold.findings.named,

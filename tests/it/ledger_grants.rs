@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use crate::ledger_kit::{Bench, capture, close, hold, reversal, transfer};
 
 /// Tables that are only ever added to.
-const RECORDED: [&str; 5] = ["transaction", "entry", "refusal", "tile", "checkpoint"];
+const RECORDED: [&str; 6] = ["transaction", "entry", "refusal", "tile", "checkpoint", "cosignature"];
 
 async fn is_denied(conn: &mut PgConnection, statement: &str) {
     let result = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(conn).await;

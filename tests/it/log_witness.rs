@@ -14,21 +14,26 @@ use tests::outside::Tool;
 use crate::log_kit::{Exported, key};
 
 /// A running witness.
-struct Witness {
+pub(crate) struct Witness {
     process: Child,
-    url: String,
+    pub(crate) url: String,
     /// The key that checks its signatures.
-    vkey: String,
+    pub(crate) vkey: String,
 }
 
 impl Witness {
     /// Starts one with this folder, which may have been another's before.
-    fn start(folder: &Path) -> Witness {
+    pub(crate) fn start(folder: &Path) -> Witness {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = listener.local_addr().unwrap().to_string();
         drop(listener);
+        Witness::start_at(folder, &listen)
+    }
+
+    /// Starts one that listens there.
+    pub(crate) fn start_at(folder: &Path, listen: &str) -> Witness {
         let mut command = Command::new(binary::path());
-        command.args(["witness", "--name", "witness.example/w1", "--listen", &listen, "--witness-dir"]).arg(folder);
+        command.args(["witness", "--name", "witness.example/w1", "--listen", listen, "--witness-dir"]).arg(folder);
         command.args(["--log-key", &key().verifier().to_text()]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         // It prints its key when it listens.
@@ -38,7 +43,7 @@ impl Witness {
     }
 
     /// What SIGKILL leaves behind.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -119,7 +124,7 @@ async fn what_a_witness_does_not_take_has_its_status() {
 }
 
 /// Runs the binary on the log's database.
-fn bitnexus(log: &Exported, arguments: &[&str]) -> Output {
+pub(crate) fn bitnexus(log: &Exported, arguments: &[&str]) -> Output {
     let mut command = Command::new(binary::path());
     command.args(arguments).env("DATABASE_URL", log.bench.database.url()).current_dir(log.folder());
     command.env_remove("LEDGER_SIGNING_KEY_FILE").output().unwrap()

@@ -36,6 +36,7 @@ mod ledger_publish;
 mod ledger_refusals;
 mod ledger_verify;
 mod log_commands;
+mod log_cosign;
 mod log_export;
 mod log_kit;
 mod log_oracles;

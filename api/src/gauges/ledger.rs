@@ -10,6 +10,11 @@ use super::set;
 
 const LOG_SIZE: Metric = define::gauge("ledger_log_size", &[], "Leaves of the log of the main book.");
 const CHECKPOINT_SIZE: Metric = define::gauge("ledger_checkpoint_size", &[], "Leaves that the last checkpoint covers.");
+const WITNESSED_SIZE: Metric = define::gauge(
+    "ledger_witnessed_size",
+    &[],
+    "Leaves that the last checkpoint which a witness signed covers; 0 without one.",
+);
 const CHECKPOINT_AGE: Metric =
     define::gauge_seconds("ledger_checkpoint_age_seconds", &[], "Age of the last checkpoint; 0 before the first.");
 const PENDING: Metric = define::gauge(
@@ -36,8 +41,18 @@ const RECONCILED_AT: Metric = define::gauge_seconds(
     "When the last run came to its end, in seconds since 1970; 0 before the first.",
 );
 
-pub(super) const METRICS: [Metric; 9] =
-    [LOG_SIZE, CHECKPOINT_SIZE, CHECKPOINT_AGE, PENDING, BREAKS, AMOUNT, OLDEST, AUTO_MATCHED, RECONCILED_AT];
+pub(super) const METRICS: [Metric; 10] = [
+    LOG_SIZE,
+    CHECKPOINT_SIZE,
+    WITNESSED_SIZE,
+    CHECKPOINT_AGE,
+    PENDING,
+    BREAKS,
+    AMOUNT,
+    OLDEST,
+    AUTO_MATCHED,
+    RECONCILED_AT,
+];
 
 pub(super) fn register() {
     BREAKS.register(&[&Class::ALL.map(Class::as_str)]);
@@ -54,6 +69,9 @@ pub(super) async fn read(conn: &mut PgConnection, book: Book) -> sqlx::Result<()
         select head.size as "size!",
                coalesce(signed.size, 0) as "signed_size!",
                coalesce(extract(epoch from clock_timestamp() - signed.signed_at), 0)::float8 as "age_s!",
+               (select coalesce(max(size), 0)
+                  from ledger.cosignature
+                 where shard = $1 and book = $2) as "witnessed_size!",
                (select coalesce(extract(epoch from max(ended_at)), 0)::float8
                   from reconciliation.run
                  where shard = $1 and book = $2 and ended_at is not null) as "reconciled_at!",
@@ -78,6 +96,7 @@ pub(super) async fn read(conn: &mut PgConnection, book: Book) -> sqlx::Result<()
     if let Some(head) = head.fetch_optional(&mut *conn).await? {
         set(&LOG_SIZE, None, head.size as f64);
         set(&CHECKPOINT_SIZE, None, head.signed_size as f64);
+        set(&WITNESSED_SIZE, None, head.witnessed_size as f64);
         set(&CHECKPOINT_AGE, None, head.age_s);
         set(&RECONCILED_AT, None, head.reconciled_at);
         set(&PENDING, None, head.pending as f64);

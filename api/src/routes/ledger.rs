@@ -13,3 +13,4 @@ pub(crate) mod leaf;
 pub(crate) mod receipt;
 pub(crate) mod signed;
 pub(crate) mod tile;
+pub(crate) mod witnessed;

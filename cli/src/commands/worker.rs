@@ -26,6 +26,7 @@ use crate::mirror::MirrorArgs;
 use crate::schedules::ScheduleArgs;
 use crate::telemetry::TelemetryArgs;
 use crate::webhooks::ClientArgs;
+use crate::witnesses::WitnessesArgs;
 use crate::{keys, program, telemetry};
 
 /// Where the workers' metrics are unless told otherwise.
@@ -84,6 +85,8 @@ pub struct WorkerArgs {
     #[command(flatten)]
     mirror: MirrorArgs,
     #[command(flatten)]
+    witnesses: WitnessesArgs,
+    #[command(flatten)]
     shutdown: ShutdownArgs,
 }
 
@@ -103,6 +106,7 @@ pub async fn run(args: WorkerArgs, telemetry: &TelemetryArgs) -> Result<ExitCode
     // What is wrong with its flags is said before a worker process starts.
     args.webhooks.client()?;
     args.mirror.mirror()?;
+    args.witnesses.witnesses()?;
     let leases = args.database.pool("worker supervisor", 1)?;
     let bound = bind(args.metrics_listen).await?;
     let listed = args.discovery.list(leases.clone(), "worker", "http", bound.address);
@@ -168,7 +172,8 @@ fn child_command(
 ) -> Result<Arc<dyn Fn(u16) -> Command + Send + Sync>> {
     let program = program::path().context("finding this program")?;
     let (url, concurrency, telemetry) = (args.database.url()?, args.concurrency.to_string(), telemetry.clone());
-    let (schedules, webhooks, mirror) = (args.schedules.pass_on()?, args.webhooks.clone(), args.mirror.clone());
+    let (schedules, webhooks) = (args.schedules.pass_on()?, args.webhooks.clone());
+    let (mirror, witnesses) = (args.mirror.clone(), args.witnesses.clone());
     let (drain, queues) = (args.shutdown.timeout().mul_f64(0.8).as_secs_f64().to_string(), args.queues.to_string());
     Ok(Arc::new(move |slot| {
         let mut command = Command::new(&program);
@@ -178,6 +183,7 @@ fn child_command(
         schedules(&mut command);
         webhooks.pass_on(&mut command);
         mirror.pass_on(&mut command);
+        witnesses.pass_on(&mut command);
         telemetry.pass_on(&mut command);
         command
     }))

@@ -22,6 +22,7 @@ use crate::config::{DatabaseArgs, ShutdownArgs};
 use crate::mirror::MirrorArgs;
 use crate::telemetry::{Identity, Spans, TelemetryArgs};
 use crate::webhooks::ClientArgs;
+use crate::witnesses::WitnessesArgs;
 use crate::{keys, schedules, telemetry};
 
 /// Connections beside those of the running jobs: claiming, settling, the heartbeat, wake-ups.
@@ -54,6 +55,8 @@ pub struct WorkerChildArgs {
     webhooks: ClientArgs,
     #[command(flatten)]
     mirror: MirrorArgs,
+    #[command(flatten)]
+    witnesses: WitnessesArgs,
     #[command(flatten)]
     shutdown: ShutdownArgs,
 }
@@ -91,6 +94,7 @@ pub async fn run(args: WorkerChildArgs, telemetry: &TelemetryArgs) -> Result<Exi
     let signing_keys = Box::new(move || Ok(keys::read(&args.signing_key_file)?));
     let concurrency = usize::from(args.concurrency);
     let state = State::new(signing_keys).with_webhooks(args.webhooks.client()?).with_mirror(args.mirror.mirror()?);
+    let state = state.with_witnesses(args.witnesses.witnesses()?);
     let registry = schedules::from_environment(jobs::registry(state))?;
     register(&registry);
     // It ends with the process: what it has begun is one transaction.

@@ -118,6 +118,11 @@ impl Reach {
         Reach { allowed }
     }
 
+    /// Everywhere: for what an operator names, and no user.
+    pub fn everywhere() -> Reach {
+        Reach { allowed: vec![Network::v4(0, 0, 0, 0), Network::v6(0, 0, 0)] }
+    }
+
     /// Whether the service connects to this address, by TLS or without it.
     pub fn allows(&self, address: IpAddr, by_tls: bool) -> bool {
         let canonical = address.to_canonical();

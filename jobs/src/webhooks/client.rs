@@ -121,7 +121,7 @@ impl Client {
         Client { timeout, ..self }
     }
 
-    /// Posts the body with these headers.
+    /// Posts the body with these headers, which go before those that it has anyway.
     ///
     /// # Errors
     /// Why there was no answer; an answer of any status is none.
@@ -210,7 +210,9 @@ fn request(url: &Url, headers: &[(HeaderName, HeaderValue)], body: String) -> Re
         .header(header::CONNECTION, "close")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| SendError::NotAllowed(error.to_string()))?;
-    request.headers_mut().extend(headers.iter().cloned());
+    for (name, value) in headers {
+        request.headers_mut().insert(name, value.clone());
+    }
     Ok(request)
 }
 

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 
 use crate::Book;
 use crate::checkpoint::note::Body;
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, cosigned};
 use crate::log::{self, LogError};
 use crate::merkle::path::{TileKind, TilePath};
 use crate::merkle::proof;
@@ -74,18 +74,33 @@ impl From<sqlx::Error> for ExportError {
     }
 }
 
-/// Writes the book's log to `folder`, up to its last checkpoint. It holds one tile or bundle in memory at a time, and reads
-/// what never changes, so it needs no transaction and holds nobody up.
+/// Writes the book's log to `folder`, up to its last checkpoint, with the lines of the witnesses that signed it.
 ///
 /// # Errors
-/// When there is no checkpoint, the folder is of another log, a file cannot be written, or the database fails.
+/// When there is no checkpoint, and as [`up_to`].
 pub async fn tiles(
     conn: &mut PgConnection,
     book: Book,
     folder: &Path,
+    progress: impl FnMut(Progress),
+) -> Result<Exported, ExportError> {
+    let last = checkpoint::latest(conn, book).await?.ok_or(ExportError::NoCheckpoint)?;
+    let last = cosigned::with_lines(conn, book, last).await?;
+    up_to(conn, book, last, folder, progress).await
+}
+
+/// Writes the book's log to `folder`, up to this checkpoint. It holds one tile or bundle in memory at a time, and reads
+/// what never changes, so it needs no transaction and holds nobody up.
+///
+/// # Errors
+/// When the folder is of another log, a file cannot be written, or the database fails.
+pub async fn up_to(
+    conn: &mut PgConnection,
+    book: Book,
+    checkpoint: Checkpoint,
+    folder: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<Exported, ExportError> {
-    let checkpoint = checkpoint::latest(conn, book).await?.ok_or(ExportError::NoCheckpoint)?;
     let size = checkpoint.size as u64;
     let folder = Folder::make(folder)?;
     check_follows(conn, book, &folder, &checkpoint).await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::VerifyError;
 use super::copy::{Row, for_each_row};
-use super::rows::{AccountRow, CheckpointRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
+use super::rows::{AccountRow, CheckpointRow, CosignatureRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
 use super::source::{Beyond, Ids, Source};
 use crate::keyring::{self, LogKey};
 use crate::{Book, TransactionId};
@@ -151,6 +151,23 @@ impl Source for Database<'_> {
                    and size >= $3
                    and size < $4
                order by size"#,
+            self.book.shard,
+            self.book.id,
+            sizes.start,
+            sizes.end
+        );
+        Ok(rows.fetch_all(&mut *self.conn).await?)
+    }
+
+    async fn cosignatures(&mut self, sizes: Range<i64>) -> Result<Vec<CosignatureRow>, VerifyError> {
+        let rows = sqlx::query_as!(
+            CosignatureRow,
+            r#"select size, witness, line
+               from ledger.cosignature
+               where shard = $1
+                   and book = $2
+                   and size >= $3
+                   and size < $4"#,
             self.book.shard,
             self.book.id,
             sizes.start,

@@ -197,6 +197,12 @@ pub enum Finding {
         /// Its size.
         size: i64,
     },
+    /// What is kept as a witness's signature is none of a checkpoint that is there.
+    #[error("the cosignature at {size} leaves is not the witness's signature of the checkpoint")]
+    Cosignature {
+        /// The size of the checkpoint.
+        size: i64,
+    },
     /// An entry is not there.
     #[error("entry {version} of account {account} is missing")]
     EntryMissing {

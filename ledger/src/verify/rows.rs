@@ -96,6 +96,17 @@ pub struct CheckpointRow {
     pub note: String,
 }
 
+/// What a witness signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CosignatureRow {
+    /// The count of leaves of the checkpoint that it is under.
+    pub size: i64,
+    /// The witness's key.
+    pub witness: String,
+    /// The line of the signature.
+    pub line: String,
+}
+
 /// A hold that is said to be open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRow {

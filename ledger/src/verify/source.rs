@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::VerifyError;
 use super::finding::Finding;
-use super::rows::{AccountRow, CheckpointRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
+use super::rows::{AccountRow, CheckpointRow, CosignatureRow, EntryRow, HeadRow, HoldRow, LeafRow, TileRow};
 use crate::keyring::LogKey;
 use crate::{Book, TransactionId};
 
@@ -57,6 +57,11 @@ pub(crate) trait Source {
 
     /// The checkpoints whose size is in a range, by size.
     async fn checkpoints(&mut self, sizes: Range<i64>) -> Result<Vec<CheckpointRow>, VerifyError>;
+
+    /// What witnesses signed of checkpoints whose size is in a range, in no order; an export has none of it.
+    async fn cosignatures(&mut self, _sizes: Range<i64>) -> Result<Vec<CosignatureRow>, VerifyError> {
+        Ok(Vec::new())
+    }
 
     /// The entries of all accounts, or of one, in no order.
     async fn entries(&mut self, of: Option<Uuid>, take: impl FnMut(Uuid, &EntryRow)) -> Result<(), VerifyError>;

@@ -84,6 +84,11 @@ impl CosignatureKey {
         join(self.0.name(), self.id(), COSIGNATURE_V1, self.0.as_bytes())
     }
 
+    /// The name of the witness.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
     /// The id that a cosignature carries to say which key made it.
     pub fn id(&self) -> u32 {
         id_of(self.0.name(), COSIGNATURE_V1, self.0.as_bytes())

@@ -2,12 +2,13 @@
 
 use jobs::{LEDGER_QUEUE, State};
 use ledger::checkpoint::note::Body;
-use ledger::checkpoint::sign_head;
+use ledger::checkpoint::{self, cosigned, sign_head};
 use ledger::keyring::Keyring;
 use ledger::keys::SigningKey;
 use ledger::leaf::Leaf;
 use ledger::merkle::{leaf_hash, proof};
 use ledger::posting::post;
+use ledger::witness::cosignature::CosignerKey;
 use ledger::{AccountId, Book, receipt};
 use queue::testing::drain;
 use reqwest::Method;
@@ -178,6 +179,36 @@ async fn the_checkpoint_is_the_last_one_and_known_by_its_tag() {
     fill(&api, accounts, 1).await;
     let second = api.admin.send(Method::GET, path, &tag, Vec::new()).await;
     assert_eq!((second.status.as_u16(), Body::read(&second.text).unwrap().size), (200, 4));
+}
+
+#[tokio::test]
+async fn the_witnessed_checkpoint_is_the_last_one_that_has_cosignatures() {
+    let api = Api::start().await;
+    let accounts = accounts(&api).await;
+    fill(&api, accounts, 3).await;
+    refused(&api.nobody(), "checkpoint/witnessed", (401, "unauthorized")).await;
+    refused(&api.admin, "checkpoint/witnessed", (404, "not_witnessed_yet")).await;
+    let mut conn = api.pool.acquire().await.unwrap();
+    let signed = checkpoint::latest(&mut conn, Book::MAIN).await.unwrap().unwrap();
+    let body = Body::read(&signed.note).unwrap();
+    let path = "/api/v1/ledger/checkpoint/witnessed";
+    let (mut note, mut tag) = (signed.note.clone(), String::new());
+    // The second witness comes later: the answer is another one, and says so.
+    for seed in [1, 2] {
+        let witness = CosignerKey::from_seed(&format!("witness.example/w{seed}"), &[seed; 32]).unwrap();
+        let line = witness.cosign(&body, 1_700_000_000);
+        cosigned::keep(&mut conn, Book::MAIN, &signed, (&witness.verifier(), &line)).await.unwrap();
+        note.push_str(&line);
+        let answer = api.admin.send(Method::GET, path, &[("if-none-match", &tag)], Vec::new()).await;
+        assert_eq!((answer.status.as_u16(), &answer.text), (200, &note));
+        assert_eq!(answer.header("cache-control"), Some("private, max-age=1"));
+        tag = answer.header("etag").unwrap().to_owned();
+    }
+    fill(&api, accounts, 1).await;
+    assert_eq!(Body::read(&api.admin.get("/api/v1/ledger/checkpoint").await.text).unwrap().size, 4);
+    let (_, user) = api.customer().await;
+    let same = user.send(Method::GET, path, &[("if-none-match", &tag)], Vec::new()).await;
+    assert_eq!(same.status.as_u16(), 304, "nobody has witnessed the last one");
 }
 
 #[tokio::test]

@@ -48,6 +48,18 @@ pub(crate) enum Last {
     ),
 }
 
+impl Last {
+    /// The note, unless it is among what the caller has.
+    pub(super) fn of(note: String, known: &KnownTags) -> Last {
+        let tag = tag_of(note.as_bytes());
+        let (kept, by) = (FOR_A_MOMENT.to_owned(), BY_CALLER.to_owned());
+        match known.contains(&tag) {
+            true => Last::NotModified(tag, kept, by),
+            false => Last::Note(PlainText(note), tag, kept, by),
+        }
+    }
+}
+
 #[OpenApi(tag = "Tag::Ledger")]
 impl GetCheckpoint {
     /// Get the last checkpoint of the log
@@ -61,11 +73,6 @@ impl GetCheckpoint {
         known: KnownTags,
     ) -> Result<Last, Failure<Self>> {
         let last = last(&mut *self.0.connection().await?, caller.0.book).await?;
-        let tag = tag_of(last.note.as_bytes());
-        let (kept, by) = (FOR_A_MOMENT.to_owned(), BY_CALLER.to_owned());
-        Ok(match known.contains(&tag) {
-            true => Last::NotModified(tag, kept, by),
-            false => Last::Note(PlainText(last.note), tag, kept, by),
-        })
+        Ok(Last::of(last.note, &known))
     }
 }

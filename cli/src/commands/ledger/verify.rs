@@ -68,9 +68,13 @@ fn print(report: &Report, keys_known: bool) {
         (checkpoints, true) => format!("{} of {checkpoints} checkpoints signed by a known key", report.signatures),
         (checkpoints, false) => format!("{checkpoints} checkpoints, signatures not checked: no --key given"),
     };
+    let cosignatures = match report.cosignatures {
+        0 => String::new(),
+        kept => format!(", {kept} cosignatures of witnesses"),
+    };
     let root: String = report.root.iter().map(|byte| format!("{byte:02x}")).collect();
     println!(
-        "{} transactions, {} entries, {} accounts, {} refusals; {signatures}\nroot {root}\n{}",
+        "{} transactions, {} entries, {} accounts, {} refusals; {signatures}{cosignatures}\nroot {root}\n{}",
         report.leaves,
         report.entries,
         report.accounts,
