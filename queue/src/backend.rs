@@ -57,7 +57,7 @@ impl QueueBackend {
 const SLICE: Duration = Duration::from_micros(100);
 
 /// What one task of the worker does: one job, or a batch. A job that ends without ever waiting is followed by the next one of
-/// its kind, as long as that is whose turn it is, and for [`SLICE`] at most.
+/// its kind, as long as that is whose turn it is, and for 100 µs at most.
 #[derive(Debug, Clone)]
 pub struct Work {
     shared: Arc<Shared>,
