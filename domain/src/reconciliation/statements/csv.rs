@@ -40,12 +40,36 @@ pub(super) struct Line {
     pub(super) description: Option<String>,
 }
 
-/// What has arrived of a file and is not read yet: hashes what is read, and refuses to give too much for one line.
+/// What has arrived of a file and is not read yet: hashes what arrives, and refuses to give too much for one line.
 struct Arrived {
     bytes: VecDeque<u8>,
+    /// The last byte was a carriage return, which is not among these yet.
+    holds_return: bool,
     is_whole: bool,
     hash: Sha256,
     since_line: usize,
+}
+
+impl Arrived {
+    /// Takes a piece of the file. A line's end of two bytes becomes one, since the reader counts a line by the second of them, and
+    /// leaves that for the next line.
+    fn take(&mut self, piece: &[u8]) {
+        self.hash.update(piece);
+        for byte in piece {
+            if self.holds_return && *byte != b'\n' {
+                self.bytes.push_back(b'\r');
+            }
+            self.holds_return = *byte == b'\r';
+            if !self.holds_return {
+                self.bytes.push_back(*byte);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.bytes.extend(self.holds_return.then_some(b'\r'));
+        self.is_whole = true;
+    }
 }
 
 impl Read for Arrived {
@@ -57,7 +81,6 @@ impl Read for Arrived {
         }
         assert!(self.is_whole || !self.bytes.is_empty(), "a line is begun when enough is here to end it");
         let count = self.bytes.read(buffer)?;
-        self.hash.update(&buffer[..count]);
         self.since_line += count;
         Ok(count)
     }
@@ -75,7 +98,8 @@ pub(super) struct Lines {
 impl Lines {
     /// Nothing has arrived yet.
     pub(super) fn new() -> Lines {
-        let arrived = Arrived { bytes: VecDeque::new(), is_whole: false, hash: Sha256::new(), since_line: 0 };
+        let (bytes, hash) = (VecDeque::new(), Sha256::new());
+        let arrived = Arrived { bytes, holds_return: false, is_whole: false, hash, since_line: 0 };
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -89,8 +113,8 @@ impl Lines {
         let arrived = self.reader.get_mut();
         assert!(!arrived.is_whole, "nothing comes after the end");
         match piece {
-            Some(piece) => arrived.bytes.extend(piece),
-            None => arrived.is_whole = true,
+            Some(piece) => arrived.take(piece),
+            None => arrived.end(),
         }
     }
 
@@ -121,7 +145,7 @@ impl Lines {
         self.count
     }
 
-    /// SHA-256 of the whole file, once it is read to its end.
+    /// SHA-256 of the whole file, once all of it has arrived.
     pub(super) fn digest(self) -> [u8; 32] {
         self.reader.into_inner().hash.finalize().into()
     }
