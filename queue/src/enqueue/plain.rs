@@ -1,5 +1,5 @@
 //! Jobs that nothing can stand in the way of and that are ready at once, as most are: a statement that asks for nothing
-//! else and answers nothing costs the server two thirds of what any job takes, where few come together.
+//! else and answers nothing costs the server three quarters of what any job takes, where few come together.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
