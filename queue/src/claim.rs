@@ -15,6 +15,8 @@ use cursor::Range;
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
     pub(crate) holding: Holding,
+    /// Where its row is: see [`Settlement::ctid`](crate::settle::Settlement::ctid).
+    pub(crate) ctid: String,
     pub(crate) queue: String,
     pub(crate) kind: String,
     pub(crate) priority: i16,
@@ -82,6 +84,7 @@ struct Row {
     priority: i16,
     run_at: DateTime<Utc>,
     claimed_at: DateTime<Utc>,
+    ctid: String,
     actor: Option<String>,
     trace: Option<String>,
     cancelled_by: Option<String>,
@@ -96,6 +99,7 @@ fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {
     rows.sort_unstable_by_key(|row| (row.priority, row.run_at, row.id));
     let claimed = |row: Row| Claimed {
         holding: Holding { id: row.id, epoch: row.epoch, owner: process, claimed_at: row.claimed_at },
+        ctid: row.ctid,
         queue: row.queue,
         kind: row.kind,
         priority: row.priority,

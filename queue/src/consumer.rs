@@ -267,7 +267,7 @@ impl Shared {
 
     /// Gives back jobs that are in hand and will not be run here.
     fn give_back(&self, lane: usize, jobs: &[Claimed], verdict: Verdict) {
-        let given_back = |job: &Claimed| Settlement { holding: job.holding, verdict: verdict.clone() };
+        let given_back = |job: &Claimed| Settlement { holding: job.holding, ctid: None, verdict: verdict.clone() };
         self.report(Outcome::unrun(lane, jobs.iter().map(given_back).collect()));
     }
 

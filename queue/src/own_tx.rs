@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 
-use crate::settle::{Holding, PLANNER, Settled, Settlement, settle};
+use crate::settle::{Holding, Locked, PLANNER, Settled, Settlement, settle};
 
 /// Where jobs begin their transactions.
 #[derive(Debug)]
@@ -68,12 +68,12 @@ impl<'a> OwnTx<'a> {
     }
 
     /// Settles in the transaction and commits it. When a single one of the claims was lost, nothing is written.
-    pub(crate) async fn commit(mut self, shard: i16, settlements: &mut [Settlement]) -> Result<Settled, CommitError> {
+    pub(crate) async fn commit(mut self, shard: i16, settlements: &[Settlement]) -> Result<Settled, CommitError> {
         let mut tx = self.tx.take().expect("only what has begun is committed");
         // The commit is all that follows, so no statement of the job's author is planned under these.
         let planner: Vec<String> = PLANNER.iter().map(|(name, value)| format!("set local {name} = {value}")).collect();
         sqlx::raw_sql(AssertSqlSafe(planner.join("; "))).execute(&mut *tx).await?;
-        let settled = settle(&mut tx, shard, settlements).await?;
+        let settled = settle(&mut tx, shard, settlements, Locked::ToTheEnd).await?;
         if !settled.lost.is_empty() {
             tx.rollback().await?;
             return Err(CommitError::LeaseLost(settled.lost));

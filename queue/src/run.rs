@@ -159,10 +159,10 @@ impl Executor {
         tx: OwnTx<'_>,
         kind: &Kind,
         jobs: &[&Claimed],
-        mut settlements: Vec<Settlement>,
+        settlements: Vec<Settlement>,
         report: &mut Report,
     ) -> Vec<crate::settle::Holding> {
-        match tx.commit(self.shard, &mut settlements).await {
+        match tx.commit(self.shard, &settlements).await {
             Ok(settled) => {
                 for settlement in &settlements {
                     report.closed[settlement.verdict.index()] += 1;
@@ -200,7 +200,7 @@ impl Executor {
             let (id, attempt, outcome) = (job.holding.id, job.attempt, Verdict::NAMES[verdict.index()]);
             tracing::warn!(job_id = %id, kind = kind.name, attempt, outcome, error = failure.message(), "a job failed");
         }
-        Settlement { holding: job.holding, verdict }
+        Settlement { holding: job.holding, ctid: Some(job.ctid.clone()), verdict }
     }
 
     fn verdict(&self, kind: &Kind, job: &Claimed, error: &RunError) -> Verdict {

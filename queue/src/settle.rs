@@ -126,7 +126,19 @@ impl Verdict {
 #[derive(Debug, Clone)]
 pub(crate) struct Settlement {
     pub(crate) holding: Holding,
+    /// Where the claim put the job's row, if that is known: PostgreSQL's `ctid`. A hint, which saves looking for it.
+    pub(crate) ctid: Option<String>,
     pub(crate) verdict: Verdict,
+}
+
+impl Settlement {
+    /// The result of a success whose row may still be where the claim put it, and where that is.
+    fn success(&self) -> Option<(&str, Option<&str>)> {
+        match (&self.ctid, &self.verdict) {
+            (Some(ctid), Verdict::Succeeded(result)) => Some((ctid, result.as_deref())),
+            _ => None,
+        }
+    }
 }
 
 /// Planner settings under which the statement below has one plan, whatever the statistics of the hot table say, which
@@ -153,46 +165,113 @@ pub(crate) struct Settled {
     pub(crate) has_dependants: bool,
 }
 
-/// Settles these claims, all of one shard, in one statement. Needs [`PLANNER`] in force.
+/// For how long the rows that are settled stay locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// For a statement: the connection is in no transaction.
+    Briefly,
+    /// To the end of the transaction that the connection is in.
+    ToTheEnd,
+}
+
+/// Successes that are worth a commit of their own beside other outcomes.
+const SUCCESSES_MIN: usize = 100;
+
+/// Settles these claims, all of one shard. Needs [`PLANNER`] in force.
+///
+/// Successes, which is what most jobs end in, have a statement of their own, which takes two thirds of the server's time
+/// that any outcome takes: it looks where the claim left the row. What has been moved since is looked for by its id, with
+/// whatever else there is.
 pub(crate) async fn settle(
     conn: &mut PgConnection,
     shard: i16,
-    settlements: &mut [Settlement],
+    settlements: &[Settlement],
+    locked: Locked,
 ) -> sqlx::Result<Settled> {
     // Locks are taken in the order of the ids, here and everywhere, so that no two processes can wait for each other.
-    settlements.sort_unstable_by_key(|settlement| settlement.holding.id);
-    let (settled, mut answer) = write(conn, shard, settlements).await?;
-    if settled.len() != settlements.len() {
-        // By the claim, not by the job: of a job that was claimed twice, because a crash undid the first claim, one is ours.
-        let settled: HashSet<(Uuid, DateTime<Utc>)> = settled.into_iter().collect();
-        let holdings = settlements.iter().map(|settlement| settlement.holding);
-        answer.lost = holdings.filter(|holding| !settled.contains(&(holding.id, holding.claimed_at))).collect();
+    // Two statements would not keep to it within a transaction, save for a single job.
+    let is_apart = locked == Locked::Briefly || settlements.len() == 1;
+    let (mut successes, mut others): (Vec<_>, Vec<_>) =
+        settlements.iter().partition(|one| is_apart && one.success().is_some());
+    if !others.is_empty() && successes.len() < SUCCESSES_MIN {
+        others.append(&mut successes);
     }
-    Ok(answer)
+    let mut settled = Settled::default();
+    if !successes.is_empty() {
+        successes.sort_unstable_by_key(|one| one.holding.id);
+        others.extend(write_successes(conn, shard, &successes, &mut settled).await?);
+    }
+    if !others.is_empty() {
+        others.sort_unstable_by_key(|one| one.holding.id);
+        let lost = write_any(conn, shard, &others, &mut settled).await?;
+        settled.lost = lost.into_iter().map(|one| one.holding).collect();
+    }
+    Ok(settled)
 }
 
-async fn write(
+/// Returns those that are not where the claim put them.
+async fn write_successes<'a>(
     conn: &mut PgConnection,
     shard: i16,
-    settlements: &[Settlement],
-) -> sqlx::Result<(Vec<(Uuid, DateTime<Utc>)>, Settled)> {
+    successes: &[&'a Settlement],
+    settled: &mut Settled,
+) -> sqlx::Result<Vec<&'a Settlement>> {
+    let each = || successes.iter().map(|one| &one.holding);
+    let (ctids, results): (Vec<&str>, Vec<Option<&str>>) = successes.iter().filter_map(|one| one.success()).unzip();
+    let written = sqlx::query_file!(
+        "src/settle/succeeded.sql",
+        shard,
+        &each().map(|holding| holding.id).collect::<Vec<_>>(),
+        &each().map(|holding| holding.epoch).collect::<Vec<_>>(),
+        &each().map(|holding| holding.owner).collect::<Vec<_>>(),
+        &each().map(|holding| holding.claimed_at).collect::<Vec<_>>(),
+        &ctids as &[&str],
+        &results as &[Option<&str>],
+    );
+    let row = written.fetch_one(conn).await?;
+    settled.has_freed |= row.has_freed;
+    settled.has_dependants |= row.has_dependants;
+    // Not answered when it would be all of them.
+    Ok(row.settled.map_or_else(Vec::new, |ids| left(successes, ids, row.claimed)))
+}
+
+/// Returns those that were lost to somebody else.
+async fn write_any<'a>(
+    conn: &mut PgConnection,
+    shard: i16,
+    settlements: &[&'a Settlement],
+    settled: &mut Settled,
+) -> sqlx::Result<Vec<&'a Settlement>> {
     let each = || settlements.iter();
     let delay = |one: &Settlement| one.verdict.delay().map(|delay| delay.as_secs_f64());
     let failure = |one: &Settlement| one.verdict.failure().map(Failure::to_json);
-    let settled = sqlx::query_file!(
-        "src/settle.sql",
+    let written = sqlx::query_file!(
+        "src/settle/any.sql",
         shard,
         &each().map(|one| one.holding.id).collect::<Vec<_>>(),
         &each().map(|one| one.holding.epoch).collect::<Vec<_>>(),
         &each().map(|one| one.holding.owner).collect::<Vec<_>>(),
         &each().map(|one| one.verdict.state()).collect::<Vec<_>>(),
-        &each().map(delay).collect::<Vec<_>>() as &[Option<f64>],
+        &each().map(|one| delay(one)).collect::<Vec<_>>() as &[Option<f64>],
         &each().map(|one| one.verdict.is_refunded()).collect::<Vec<_>>(),
-        &each().map(failure).collect::<Vec<_>>() as &[Option<String>],
+        &each().map(|one| failure(one)).collect::<Vec<_>>() as &[Option<String>],
         &each().map(|one| one.verdict.detail()).collect::<Vec<_>>() as &[Option<&str>],
         &each().map(|one| one.holding.claimed_at).collect::<Vec<_>>(),
     );
-    let row = settled.fetch_one(conn).await?;
-    let settled = row.settled.into_iter().zip(row.claimed).collect();
-    Ok((settled, Settled { lost: Vec::new(), has_freed: row.has_freed, has_dependants: row.has_dependants }))
+    let row = written.fetch_one(conn).await?;
+    settled.has_freed |= row.has_freed;
+    settled.has_dependants |= row.has_dependants;
+    if row.settled.len() == settlements.len() {
+        Ok(Vec::new())
+    } else {
+        Ok(left(settlements, row.settled, row.claimed))
+    }
+}
+
+/// Those that were not settled. By the claim, not by the job: of a job that was claimed twice, because a crash undid the
+/// first claim, one is ours.
+fn left<'a>(settlements: &[&'a Settlement], ids: Vec<Uuid>, claimed: Vec<DateTime<Utc>>) -> Vec<&'a Settlement> {
+    let settled: HashSet<(Uuid, DateTime<Utc>)> = ids.into_iter().zip(claimed).collect();
+    let is_left = |one: &&&Settlement| !settled.contains(&(one.holding.id, one.holding.claimed_at));
+    settlements.iter().filter(is_left).copied().collect()
 }

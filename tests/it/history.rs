@@ -17,8 +17,8 @@
 //! To add a kind of job, teach [`jobs::Told`] to draw it, to make it and to run it; what a check has to know of it stands in
 //! its payload, which the queue keeps to the end. To add an invariant, add a file to `check`.
 //!
-//! To see that it can fail: take `job.epoch = outcome.epoch` and `job.owner = outcome.owner` out of both statements of
-//! `queue/src/settle.sql`, and run it. Without the fence it goes red at the default number of faults. That each single
+//! To see that it can fail: take `job.epoch = outcome.epoch` and `job.owner = outcome.owner` out of the statements of
+//! `queue/src/settle/`, and run it. Without the fence it goes red at the default number of faults. That each single
 //! check can fail is shown by its own tests, on histories made by hand.
 
 mod adversary;

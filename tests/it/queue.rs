@@ -22,6 +22,7 @@ mod pooling;
 mod schedule;
 mod schedules;
 mod sequences;
+mod settling;
 mod starts;
 mod steps;
 mod stopping;

@@ -162,6 +162,7 @@ mod tests {
     fn job(priority: i16, second: i64) -> Claimed {
         Claimed {
             holding: Holding { id: Uuid::nil(), epoch: 1, owner: Uuid::nil(), claimed_at: DateTime::UNIX_EPOCH },
+            ctid: String::new(),
             queue: String::new(),
             kind: String::new(),
             priority,

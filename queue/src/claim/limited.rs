@@ -205,6 +205,7 @@ mod tests {
             priority,
             run_at: at,
             claimed_at: at,
+            ctid: String::new(),
             actor: None,
             trace: None,
             cancelled_by: None,

@@ -114,7 +114,7 @@ claimed as (
       from picked
      where job.ctid = picked.row
     returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority, job.run_at,
-              job.claimed_at, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload, picked.place, picked.cost
+              job.claimed_at, job.ctid, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload, picked.place, picked.cost
 ),
 begun as materialized (
     -- What was claimed, which may be less than what was picked: a job may have been changed since this began.
@@ -149,7 +149,8 @@ held as (
      where control.shard = $1 and control.queue = by_queue.queue and by_queue.queue = any (array(select queue from limited))
 )
 select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attempt as "attempt!", max_attempts as "max_attempts!",
-       crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!", actor, trace, cancelled_by,
+       crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!",
+       ctid::text as "ctid!", actor, trace, cancelled_by,
        coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!",
        place
   from claimed

@@ -60,7 +60,7 @@ claimed as (
                 where asked.wanted > 0
            ))
     returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority, job.run_at,
-              job.claimed_at, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload
+              job.claimed_at, job.ctid, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload
 ),
 by_queue as materialized (
     select queue, count(*)::integer as jobs from claimed group by queue
@@ -76,7 +76,8 @@ held as (
      where control.shard = $1 and control.queue = by_queue.queue and by_queue.queue = any (array(select queue from limited))
 )
 select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attempt as "attempt!", max_attempts as "max_attempts!",
-       crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!", actor, trace, cancelled_by,
+       crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!",
+       ctid::text as "ctid!", actor, trace, cancelled_by,
        coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!",
        null::bigint as place
   from claimed

@@ -258,7 +258,7 @@ impl Fetcher {
         for job in jobs {
             match self.look_at(&job) {
                 Ok(kind) => known.push((kind, job)),
-                Err(verdict) => unrun.push(Settlement { holding: job.holding, verdict }),
+                Err(verdict) => unrun.push(Settlement { holding: job.holding, ctid: None, verdict }),
             }
         }
         let late = lane.push(generation, known);

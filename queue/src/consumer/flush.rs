@@ -13,7 +13,7 @@ use super::Shared;
 use crate::link::Link;
 use crate::metrics::{JOBS_SETTLED, LEASE_LOST, OTHER, SETTLE_SECONDS, SETTLE_SIZE};
 use crate::run::Report;
-use crate::settle::{Holding, Settlement, Verdict, settle};
+use crate::settle::{Holding, Locked, Settlement, Verdict, settle};
 
 /// Outcomes in one statement.
 const FLUSH_MAX: usize = 2_000;
@@ -137,24 +137,11 @@ impl Flusher {
         let mut is_repeated = false;
         while !self.settlements.is_empty() {
             let began = Instant::now();
-            // Kinds and lanes are found again by id, since settling sorts.
-            let by_id: HashMap<_, _> = self
-                .settlements
-                .iter()
-                .zip(&self.open)
-                .map(|(one, open)| (one.holding.id, (open.lane, open.kind)))
-                .collect();
             let settled = timeout(self.shared.timing.lease, async {
-                settle(self.link.get().await?, self.shared.shard, &mut self.settlements).await
+                settle(self.link.get().await?, self.shared.shard, &self.settlements, Locked::Briefly).await
             });
             let settled = settled.await;
             let Some(settled) = self.link.check(settled).await else {
-                self.open = self
-                    .settlements
-                    .iter()
-                    .map(|one| by_id[&one.holding.id])
-                    .map(|(lane, kind)| Open { lane, kind })
-                    .collect();
                 is_repeated = true;
                 if self.shared.ended.is_cancelled() {
                     return;
@@ -165,35 +152,34 @@ impl Flusher {
             metrics::histogram!(SETTLE_SIZE.name).record(self.settlements.len() as f64);
             self.flushed = Some(Instant::now());
             self.tell(settled.has_freed, settled.has_dependants);
-            self.settled(&by_id, settled.lost, is_repeated);
+            self.settled(settled.lost, is_repeated);
         }
     }
 
-    fn settled(&mut self, by_id: &HashMap<uuid::Uuid, (usize, &'static str)>, lost: Vec<Holding>, is_repeated: bool) {
+    fn settled(&mut self, lost: Vec<Holding>, is_repeated: bool) {
         let lost: HashSet<Holding> = lost.into_iter().collect();
         let mut counts: HashMap<(&'static str, usize), u64> = HashMap::new();
-        let mut by_lane: HashMap<usize, usize> = HashMap::new();
+        let mut by_lane = vec![0; self.shared.lanes.len()];
         let mut is_scheduled = false;
-        for settlement in self.settlements.drain(..) {
-            let id = settlement.holding.id;
-            let (lane, kind) = by_id[&id];
-            *by_lane.entry(lane).or_default() += 1;
-            if lost.contains(&settlement.holding) {
+        for (Settlement { holding, verdict, .. }, Open { lane, kind }) in
+            self.settlements.drain(..).zip(self.open.drain(..))
+        {
+            by_lane[lane] += 1;
+            if lost.contains(&holding) {
                 // The first attempt may have been written, and only its answer lost.
                 if !is_repeated {
-                    tracing::warn!(%id, kind, "the job was taken from this process: its outcome is refused");
+                    tracing::warn!(id = %holding.id, kind, "the job was taken from this process: its outcome is refused");
                     metrics::counter!(LEASE_LOST.name, "kind" => kind).increment(1);
                 }
                 continue;
             }
-            is_scheduled |= matches!(settlement.verdict, Verdict::Retried(..) | Verdict::Snoozed(_));
-            *counts.entry((kind, settlement.verdict.index())).or_default() += 1;
+            is_scheduled |= matches!(verdict, Verdict::Retried(..) | Verdict::Snoozed(_));
+            *counts.entry((kind, verdict.index())).or_default() += 1;
         }
-        self.open.clear();
         for ((kind, index), number) in counts {
             metrics::counter!(JOBS_SETTLED.name, "kind" => kind, "outcome" => Verdict::NAMES[index]).increment(number);
         }
-        for (lane, jobs) in by_lane {
+        for (lane, jobs) in by_lane.into_iter().enumerate().filter(|(_, jobs)| *jobs > 0) {
             self.let_go(lane, jobs);
         }
         if is_scheduled {

@@ -161,7 +161,7 @@ async fn write(
 ) -> sqlx::Result<()> {
     let planner: Vec<String> = PLANNER.iter().map(|(name, value)| format!("set local {name} = {value}")).collect();
     sqlx::raw_sql(AssertSqlSafe(planner.join("; "))).execute(&mut *conn).await?;
-    // One look-up in the primary key for each, whatever the statistics say; see settle.sql.
+    // One look-up in the primary key for each, whatever the statistics say; see settle/any.sql.
     let written = match place {
         Place::Live => sqlx::query!(
             r#"

@@ -15,7 +15,7 @@ changed as (
            run_at = case when job.waits_for > told.ended then job.run_at
                          else greatest(job.run_at, statement_timestamp() + make_interval(secs => (told.place - 1) * 1e-6)) end
       from told
-     -- One way only to find them, as in settle.sql.
+     -- One way only to find them, as in settle/any.sql.
      where job.shard = any (array[told.shard])
        and job.id >= told.id
        and job.id <= told.id

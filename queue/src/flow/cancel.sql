@@ -6,7 +6,7 @@ with given as materialized (
 cancelled as (
     delete from queue.job as job
      using given
-     -- One way only to find them, as in settle.sql.
+     -- One way only to find them, as in settle/any.sql.
      where job.shard = any (array[given.shard])
        and job.id >= given.id
        and job.id <= given.id

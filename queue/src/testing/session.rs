@@ -18,7 +18,7 @@ use crate::own_tx::TxSource;
 use crate::promote::{BATCH_MAX, promote};
 use crate::registry::Kind;
 use crate::run::Executor;
-use crate::settle::{Settlement, Verdict, settle};
+use crate::settle::{Locked, Settlement, Verdict, settle};
 use crate::{Notifier, Random, Registry};
 
 /// The most jobs of one claim.
@@ -85,14 +85,14 @@ impl Session {
     }
 
     pub(super) async fn give_back(&mut self, jobs: &[Claimed]) {
-        let returned = |job: &Claimed| Settlement { holding: job.holding, verdict: Verdict::Returned };
+        let returned = |job: &Claimed| Settlement { holding: job.holding, ctid: None, verdict: Verdict::Returned };
         self.settle(jobs.iter().map(returned).collect()).await;
     }
 
     /// Returns the jobs that were lost.
-    async fn settle(&mut self, mut settlements: Vec<Settlement>) -> Vec<Uuid> {
-        let settled = settle(self.conn().await, SHARD, &mut settlements).await.expect("outcomes are written");
-        settled.lost.into_iter().map(|holding| holding.id).collect()
+    async fn settle(&mut self, settlements: Vec<Settlement>) -> Vec<Uuid> {
+        let settled = settle(self.conn().await, SHARD, &settlements, Locked::Briefly).await;
+        settled.expect("outcomes are written").lost.into_iter().map(|holding| holding.id).collect()
     }
 
     fn kind(&self, job: &Claimed) -> Arc<Kind> {

@@ -137,16 +137,23 @@ impl Model {
         }
         let id = running[self.below(running.len())];
         let state = [4_i16, 0, 7, 3][self.below(4)];
-        let claim = "select epoch, claimed_at from queue.job where id = $1";
-        let (epoch, claimed_at): (i32, DateTime<Utc>) =
+        let claim = "select epoch, claimed_at, ctid::text from queue.job where id = $1";
+        let (epoch, claimed_at, ctid): (i32, DateTime<Utc>, String) =
             sqlx::query_as(claim).bind(id).fetch_one(&self.pool).await.unwrap();
-        let failure = matches!(state, 0 | 7).then_some(r#"{"error": "told to", "chain": []}"#);
-        let settle = sqlx::query(include_str!("../../../queue/src/settle.sql")).bind(0_i16).bind([id]).bind([epoch]);
-        let settle =
-            settle.bind([PROCESS]).bind([state]).bind([(state == 0).then_some(3_600.0_f64)]).bind([state == 3]);
-        let settled = settle.bind([failure]).bind([(state == 7).then_some("exhausted")]).bind([claimed_at]);
-        let settled = settled.fetch_one(&self.pool).await.unwrap();
-        assert_eq!(settled.get::<Vec<Uuid>, _>(0), [id]);
+        if state == 4 {
+            let settle = sqlx::query(include_str!("../../../queue/src/settle/succeeded.sql")).bind(0_i16).bind([id]);
+            let settle = settle.bind([epoch]).bind([PROCESS]).bind([claimed_at]).bind([ctid]).bind([None::<String>]);
+            let left = settle.fetch_one(&self.pool).await.unwrap().get::<Option<Vec<Uuid>>, _>("settled");
+            assert_eq!(left, None, "all of them are settled");
+        } else {
+            let failure = matches!(state, 0 | 7).then_some(r#"{"error": "told to", "chain": []}"#);
+            let settle = sqlx::query(include_str!("../../../queue/src/settle/any.sql")).bind(0_i16).bind([id]);
+            let settle = settle.bind([epoch]).bind([PROCESS]).bind([state]);
+            let settle = settle.bind([(state == 0).then_some(3_600.0_f64)]).bind([state == 3]).bind([failure]);
+            let settle = settle.bind([(state == 7).then_some("exhausted")]).bind([claimed_at]);
+            let settled = settle.fetch_one(&self.pool).await.unwrap();
+            assert_eq!(settled.get::<Vec<Uuid>, _>(0), [id]);
+        }
         let is_paused = self.is_paused;
         let known = self.jobs.get_mut(&id).expect("it runs");
         match state {

@@ -288,7 +288,7 @@ pub(super) async fn settle(
             .fetch_optional(&mut *conn)
             .await
             .unwrap();
-    sqlx::query(include_str!("../../../queue/src/settle.sql"))
+    sqlx::query(include_str!("../../../queue/src/settle/any.sql"))
         .bind(0_i16)
         .bind(vec![id])
         .bind(vec![epoch])

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use tests::database::Database;
 
 /// The hot statements, each with arguments of the right types.
-const HOT: [(&str, &str, &str); 8] = [
+const HOT: [(&str, &str, &str); 9] = [
     ("enqueue", include_str!("../../../queue/src/enqueue/insert.sql"), ENQUEUE_ARGUMENTS),
     ("enqueue_plain", include_str!("../../../queue/src/enqueue/plain.sql"), PLAIN_ARGUMENTS),
     ("claim", include_str!("../../../queue/src/claim/ready.sql"), CLAIM_ARGUMENTS),
@@ -16,8 +16,13 @@ const HOT: [(&str, &str, &str); 8] = [
     ),
     (
         "settle",
-        include_str!("../../../queue/src/settle.sql"),
+        include_str!("../../../queue/src/settle/any.sql"),
         "0::smallint, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
+    ),
+    (
+        "settle_succeeded",
+        include_str!("../../../queue/src/settle/succeeded.sql"),
+        "0::smallint, '{}', '{}', '{}', '{}', '{}', '{}'",
     ),
     ("promote", include_str!("../../../queue/src/promote.sql"), "0::smallint, 10"),
     (
