@@ -9,6 +9,7 @@ use std::time::Duration;
 use domain::transactions::{Transaction, find_many};
 use domain::{Error, Principal, transactions};
 use ledger::{Book, TransactionId};
+use queue::Kept;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -40,7 +41,7 @@ impl Lookups {
     /// Starts the task that reads; it ends with the value.
     pub(crate) fn spawn(pool: PgPool) -> Lookups {
         let (wishes, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(read_groups(connections(&pool), receiver));
+        tokio::spawn(read_groups(Kept::new(connections(&pool)), receiver));
         Lookups { wishes, pool }
     }
 
@@ -63,10 +64,10 @@ impl Lookups {
 fn connections(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus api lookups");
     let options = options.options([("plan_cache_mode", "force_generic_plan")]);
-    queue::steady_pool_options().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options)
+    queue::pool_options().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
-async fn read_groups(pool: PgPool, mut wishes: mpsc::Receiver<Wish>) {
+async fn read_groups(mut kept: Kept, mut wishes: mpsc::Receiver<Wish>) {
     let (mut group, mut last) = (Vec::new(), 0);
     while wishes.recv_many(&mut group, GROUP_MAX).await > 0 {
         // Those who were answered a moment ago are about to ask again: they are let run first.
@@ -87,15 +88,15 @@ async fn read_groups(pool: PgPool, mut wishes: mpsc::Receiver<Wish>) {
             by_book.entry(wish.book).or_default().push(wish);
         }
         for (book, wishes) in by_book {
-            answer(&pool, book, wishes).await;
+            answer(&mut kept, book, wishes).await;
         }
     }
 }
 
 /// Answers everybody in it.
-async fn answer(pool: &PgPool, book: Book, wishes: Vec<Wish>) {
+async fn answer(kept: &mut Kept, book: Book, wishes: Vec<Wish>) {
     let ids: Vec<TransactionId> = wishes.iter().map(|wish| wish.id).collect();
-    match read(pool, book, &ids).await {
+    match read(kept, book, &ids).await {
         Ok(found) => {
             let found: HashMap<_, _> = found.into_iter().map(|transaction| (transaction.id, transaction)).collect();
             for wish in wishes {
@@ -107,12 +108,13 @@ async fn answer(pool: &PgPool, book: Book, wishes: Vec<Wish>) {
     }
 }
 
-async fn read(pool: &PgPool, book: Book, ids: &[TransactionId]) -> sqlx::Result<Vec<Transaction>> {
-    let mut conn = pool.acquire().await?;
-    let found = timeout(PATIENCE, find_many(&mut conn, book, ids)).await;
-    found.unwrap_or_else(|_late| {
+async fn read(kept: &mut Kept, book: Book, ids: &[TransactionId]) -> sqlx::Result<Vec<Transaction>> {
+    let found = timeout(PATIENCE, find_many(kept.get().await?, book, ids)).await;
+    let found = found.unwrap_or_else(|_late| {
         // The answer may never come, and whoever asks next should not wait for it.
-        conn.close_on_drop();
+        kept.close();
         Err(sqlx::Error::PoolTimedOut)
-    })
+    })?;
+    kept.answered();
+    Ok(found)
 }

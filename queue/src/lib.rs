@@ -157,7 +157,7 @@ pub use job::{BatchJob, Job};
 pub use limit::Limit;
 pub use new_job::{NewJob, PAYLOAD_BYTES_MAX, Unique};
 pub use notify::{Notifier, Pace};
-pub use pool::{pool_options, steady_pool_options};
+pub use pool::{Kept, pool_options, steady_pool_options};
 pub use priority::Priority;
 pub use random::Random;
 pub use registry::Registry;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sqlx::{PgExecutor, PgPool};
 use tokio::sync::mpsc;
 
-use crate::steady_pool_options;
+use crate::{Kept, pool_options};
 
 /// The channel that worker processes listen on; the payload is a queue's name.
 pub(crate) const CHANNEL: &str = "queue_wake";
@@ -83,14 +83,16 @@ async fn send_all(pool: PgPool, mut hints: mpsc::UnboundedReceiver<Hint>) {
     // A hint need not wait for the disk: it is sent after the commit that it tells of.
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue notify");
     let options = options.options([("synchronous_commit", "off")]);
-    let own = steady_pool_options().max_connections(1).connect_lazy_with(options);
+    let mut own = Kept::new(pool_options().max_connections(1).connect_lazy_with(options));
     while let Some(first) = hints.recv().await {
         let mut gathered = HashSet::from([first]);
         while let Ok(more) = hints.try_recv() {
             gathered.insert(more);
         }
-        if let Err(error) = send(&own, &gathered).await {
-            tracing::debug!(%error, "a wake-up was not sent; workers find the jobs by polling");
+        let sent = async { send(own.get().await?, &gathered).await };
+        match sent.await {
+            Ok(()) => own.answered(),
+            Err(error) => tracing::debug!(%error, "a wake-up was not sent; workers find the jobs by polling"),
         }
         tokio::time::sleep(GAP).await;
     }

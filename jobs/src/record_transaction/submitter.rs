@@ -12,7 +12,7 @@ use domain::transactions::{Decision, NewTransaction, Transaction, accept};
 use domain::{Error, Principal, UserId};
 use ledger::Book;
 use queue::trace::{self, Span};
-use queue::{BatchJob, NewJob, Notifier, Pace};
+use queue::{BatchJob, Kept, NewJob, Notifier, Pace};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{mpsc, oneshot};
@@ -107,13 +107,13 @@ impl Submitter {
 /// A pool of the submitter's own: few connections, which know their statements.
 fn connections(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus api submit");
-    // No commit is ever dropped half-way.
-    let own = queue::steady_pool_options().max_connections(COMMITS_MAX as u32);
+    let own = queue::pool_options().max_connections(COMMITS_MAX as u32);
     own.acquire_timeout(pool.options().get_acquire_timeout()).connect_lazy_with(options)
 }
 
 async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut in_flight = JoinSet::new();
+    let mut in_flight: JoinSet<Kept> = JoinSet::new();
+    let mut idle: Vec<Kept> = (0..COMMITS_MAX).map(|_| Kept::new(pool.clone())).collect();
     let (mut group, mut left_over, mut last, mut pace) = (Group::default(), None, 0, Pace::default());
     loop {
         let is_full = left_over.is_some() || group.size >= GROUP_MAX;
@@ -124,7 +124,7 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
                     Some(waiting) => left_over = group.add(waiting),
                     None => break,
                 },
-                Some(_) = in_flight.join_next() => {}
+                Some(done) = in_flight.join_next() => idle.push(done.unwrap_or_else(|_panicked| Kept::new(pool.clone()))),
             }
             continue;
         }
@@ -145,14 +145,21 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
         metrics::histogram!(GROUP_SIZE.name).record(f64::from(u32::try_from(group.size).unwrap_or(u32::MAX)));
         let is_alone = pace.is_alone(group.size, Instant::now());
         let next = left_over.take().map(Group::of).unwrap_or_default();
-        let (pool, notifier, group) = (pool.clone(), notifier.clone(), std::mem::replace(&mut group, next));
-        in_flight.spawn(async move { group.write(&pool, &notifier, is_alone).await });
+        let mut kept = idle.pop().expect("a connection for each commit");
+        let (notifier, group) = (notifier.clone(), std::mem::replace(&mut group, next));
+        in_flight.spawn(async move {
+            group.write(&mut kept, &notifier, is_alone).await;
+            kept
+        });
+    }
+    while let Some(done) = in_flight.join_next().await {
+        idle.extend(done);
     }
     // What was taken in is written, though nobody can ask for more.
     if !group.waiting.is_empty() {
-        group.write(&pool, &notifier, false).await;
+        let mut kept = idle.pop().unwrap_or_else(|| Kept::new(pool));
+        group.write(&mut kept, &notifier, false).await;
     }
-    while in_flight.join_next().await.is_some() {}
 }
 
 /// Requests that share a commit.
@@ -189,10 +196,10 @@ impl Group {
     }
 
     /// Writes the group in one commit, which wakes the workers itself if it is alone, and answers everybody in it.
-    async fn write(self, pool: &PgPool, notifier: &Notifier, is_alone: bool) {
+    async fn write(self, kept: &mut Kept, notifier: &Notifier, is_alone: bool) {
         let (submissions, answers): (Vec<_>, Vec<_>) =
             self.waiting.into_iter().map(|waiting| (waiting.submission, waiting.answer)).unzip();
-        let written = commit(pool, notifier, &submissions, is_alone).await;
+        let written = commit(kept, notifier, &submissions, is_alone).await;
         match written {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
@@ -205,7 +212,7 @@ impl Group {
             Err(error) if error.as_database_error().is_some() && (submissions.len() > 1 || is_alone) => {
                 tracing::warn!(%error, requests = submissions.len(), "a shared commit failed; writing one by one");
                 for (answer, submission) in answers.into_iter().zip(submissions) {
-                    let _ = answer.send(alone(pool, notifier, submission).await);
+                    let _ = answer.send(alone(kept, notifier, submission).await);
                 }
             }
             Err(error) => {
@@ -218,24 +225,24 @@ impl Group {
     }
 }
 
-async fn alone(pool: &PgPool, notifier: &Notifier, submission: Submission) -> Answer {
-    let mut results = commit(pool, notifier, &[submission], false).await?;
+async fn alone(kept: &mut Kept, notifier: &Notifier, submission: Submission) -> Answer {
+    let mut results = commit(kept, notifier, &[submission], false).await?;
     results.pop().expect("one request, one answer")
 }
 
 /// Decides and saves all of them in one transaction.
 async fn commit(
-    pool: &PgPool,
+    kept: &mut Kept,
     notifier: &Notifier,
     submissions: &[Submission],
     is_alone: bool,
 ) -> sqlx::Result<Vec<Answer>> {
-    let mut conn = pool.acquire().await?;
-    let (answers, has_accepted) =
-        timeout(PATIENCE, save(&mut conn, submissions, is_alone)).await.unwrap_or_else(|_late| {
-            conn.close_on_drop();
-            Err(sqlx::Error::PoolTimedOut)
-        })?;
+    let saved = timeout(PATIENCE, save(kept.get().await?, submissions, is_alone)).await;
+    let (answers, has_accepted) = saved.unwrap_or_else(|_late| {
+        kept.close();
+        Err(sqlx::Error::PoolTimedOut)
+    })?;
+    kept.answered();
     if has_accepted && !is_alone {
         notifier.wake(RecordTransaction::QUEUE);
     }

@@ -6,13 +6,13 @@
 
 use std::time::Instant;
 
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{EnqueueError, Enqueued, Wake, enqueue_and};
 use crate::notify::Pace;
-use crate::{NewJob, Notifier, Unique, steady_pool_options, trace};
+use crate::{Kept, NewJob, Notifier, Unique, pool_options, trace};
 
 /// Jobs that share a commit at most.
 const GROUP_MAX: usize = 1_000;
@@ -68,13 +68,13 @@ fn connections(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone().application_name("bitnexus queue enqueue");
     // The statement is planned once: its plan never depends on the jobs, and planning costs more than inserting.
     let options = options.options([("plan_cache_mode", "force_generic_plan")]);
-    // No commit is ever dropped half-way.
-    let own = steady_pool_options().max_connections(COMMITS_MAX as u32);
+    let own = pool_options().max_connections(COMMITS_MAX as u32);
     own.connect_lazy_with(options)
 }
 
 async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut in_flight = JoinSet::new();
+    let mut in_flight: JoinSet<Kept> = JoinSet::new();
+    let mut idle: Vec<Kept> = (0..COMMITS_MAX).map(|_| Kept::new(pool.clone())).collect();
     let (mut group, mut last): (Vec<Waiting>, usize) = (Vec::new(), 0);
     let mut pace = Pace::default();
     loop {
@@ -86,7 +86,7 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
                         break;
                     }
                 }
-                Some(_) = in_flight.join_next() => {}
+                Some(done) = in_flight.join_next() => idle.push(done.unwrap_or_else(|_panicked| Kept::new(pool.clone()))),
             }
             continue;
         }
@@ -104,20 +104,27 @@ async fn write_groups(pool: PgPool, notifier: Notifier, mut receiver: mpsc::Rece
         }
         last = group.len();
         let wake = if pace.is_alone(last, Instant::now()) { Wake::WithCommit } else { Wake::Later };
-        let (pool, notifier, group) = (pool.clone(), notifier.clone(), std::mem::take(&mut group));
-        in_flight.spawn(async move { write(&pool, &notifier, group, wake).await });
+        let mut kept = idle.pop().expect("a connection for each commit");
+        let (notifier, group) = (notifier.clone(), std::mem::take(&mut group));
+        in_flight.spawn(async move {
+            write(&mut kept, &notifier, group, wake).await;
+            kept
+        });
+    }
+    while let Some(done) = in_flight.join_next().await {
+        idle.extend(done);
     }
     // What was taken in is written, though nobody can ask for more.
     if !group.is_empty() {
-        write(&pool, &notifier, group, Wake::Later).await;
+        let mut kept = idle.pop().unwrap_or_else(|| Kept::new(pool));
+        write(&mut kept, &notifier, group, Wake::Later).await;
     }
-    while in_flight.join_next().await.is_some() {}
 }
 
 /// Writes the group in one commit and answers everybody in it.
-async fn write(pool: &PgPool, notifier: &Notifier, group: Vec<Waiting>, wake: Wake) {
+async fn write(kept: &mut Kept, notifier: &Notifier, group: Vec<Waiting>, wake: Wake) {
     let (jobs, askers): (Vec<NewJob>, Vec<_>) = group.into_iter().map(|one| (one.job, one.answer)).unzip();
-    match commit(pool, notifier, &jobs, wake).await {
+    match commit(kept, notifier, &jobs, wake).await {
         Ok(answers) => {
             for (asker, answer) in askers.into_iter().zip(answers) {
                 // A caller that has gone away does not need its answer.
@@ -129,7 +136,7 @@ async fn write(pool: &PgPool, notifier: &Notifier, group: Vec<Waiting>, wake: Wa
         Err(EnqueueError::Database(sqlx::Error::Database(error))) if jobs.len() > 1 || wake == Wake::WithCommit => {
             tracing::warn!(%error, jobs = jobs.len(), "a shared commit failed; enqueueing one by one");
             for (asker, job) in askers.into_iter().zip(jobs) {
-                let alone = commit(pool, notifier, &[job], Wake::Later).await;
+                let alone = commit(kept, notifier, &[job], Wake::Later).await;
                 let _ = asker.send(alone.map(|answers| answers[0]));
             }
         }
@@ -142,21 +149,23 @@ async fn write(pool: &PgPool, notifier: &Notifier, group: Vec<Waiting>, wake: Wa
 }
 
 async fn commit(
-    pool: &PgPool,
+    kept: &mut Kept,
     notifier: &Notifier,
     jobs: &[NewJob],
     wake: Wake,
 ) -> Result<Vec<Enqueued>, EnqueueError> {
     let is_held = |job: &NewJob| matches!(job.unique, Some((_, Unique::For(_))));
+    let conn = kept.get().await?;
     let answers = if jobs.iter().any(is_held) {
-        let mut tx = pool.begin().await?;
+        let mut tx = conn.begin().await?;
         let answers = enqueue_and(&mut tx, jobs, wake).await?;
         tx.commit().await?;
         answers
     } else {
         // One statement writes each job, so each stands alone without a transaction, which saves two round trips.
-        enqueue_and(&mut *pool.acquire().await?, jobs, wake).await?
+        enqueue_and(conn, jobs, wake).await?
     };
+    kept.answered();
     if wake == Wake::Later {
         for (job, answer) in jobs.iter().zip(&answers) {
             if answer.created {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use queue::inspect::JobState;
+use queue::{Enqueuer, Notifier};
 use sqlx::PgPool;
 use tests::database::Database;
+use uuid::Uuid;
 
 use super::support::{Act, Worker, count, effects, enqueue, make_effects, reaches, told, waits_for};
 
@@ -69,4 +71,23 @@ async fn wake_ups_come_through_and_come_back_after_a_cut() {
         cut(&outside).await;
     }
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn an_enqueuer_goes_on_after_a_cut() {
+    let database = Database::create().await;
+    let (pool, outside) = (database.pool(10).await, database.pool(1).await);
+    let enqueuer = Enqueuer::spawn(pool.clone(), Notifier::spawn(pool));
+    for round in 0..3 {
+        let name = format!("before {round}");
+        assert!(enqueuer.enqueue(told(&name, Act::Succeed)).await.unwrap().created);
+        assert!(cut(&outside).await > 0);
+        // What is asked for at once may meet the lost connection; then nobody knows whether it was written, and it is repeated.
+        let id = Uuid::from_u128(round);
+        let job = told("after", Act::Succeed).id(id);
+        let first = enqueuer.enqueue(job.clone()).await;
+        assert!(!first.as_ref().is_ok_and(|one| !one.created), "{first:?}");
+        assert_eq!(enqueuer.enqueue(job).await.unwrap().id, id);
+    }
+    assert_eq!(count(&outside, "select count(*) from queue.job").await, 6, "each once");
 }

@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use queue::inspect::JobState;
-use queue::{Job, JobContext, JobError, NewJob, Registry, Retry};
+use queue::{Job, JobContext, JobError, Kept, NewJob, Registry, Retry};
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, Executor, PgPool};
 use tests::bouncer::Bouncer;
 use tests::database::Database;
 
@@ -104,4 +104,32 @@ async fn a_transaction_that_was_given_up_while_it_began_takes_nothing_of_others_
         assert_eq!(effects(&outside).await.len(), round + 1, "what was confirmed is there");
     }
     assert_ne!(given_up, 0, "each time the server was faster");
+}
+
+async fn backend(kept: &mut Kept) -> i32 {
+    sqlx::query_scalar("select pg_backend_pid()").fetch_one(kept.get().await.unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_kept_connection_stays_the_same_is_cleared_when_in_doubt_and_replaced_when_lost() {
+    let database = Database::create().await;
+    let outside = database.pool(1).await;
+    make_effects(&outside).await;
+    let mut kept = Kept::new(queue::pool_options().max_connections(1).connect_lazy_with(database.options()));
+    let first = backend(&mut kept).await;
+    kept.answered();
+    assert_eq!(backend(&mut kept).await, first);
+    // Nobody says that this was answered.
+    kept.get().await.unwrap().execute("begin; insert into effect values ('left open')").await.unwrap();
+    sqlx::query("insert into effect values ('kept')").execute(kept.get().await.unwrap()).await.unwrap();
+    kept.answered();
+    assert_eq!(effects(&outside).await, ["kept"], "what was left open is over");
+    let end = sqlx::query("select pg_terminate_backend($1, 5000)").bind(first).execute(&outside).await;
+    assert_eq!(end.unwrap().rows_affected(), 1);
+    let cut = sqlx::query("select").execute(kept.get().await.unwrap()).await;
+    assert!(cut.is_err(), "it was in use a moment ago, and is not looked at");
+    let second = backend(&mut kept).await;
+    assert_ne!(second, first);
+    kept.close();
+    assert_ne!(backend(&mut kept).await, second);
 }
