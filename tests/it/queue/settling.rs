@@ -106,7 +106,7 @@ async fn what_lies_at_the_place_of_a_claim_is_left_alone_unless_it_is_that_claim
     assert_eq!(count(&pool, "select count(*) from queue.job_history").await, 0);
     let other = Claim { epoch: 0, ..second.clone() };
     assert_eq!(settle_successes(&pool, &[first.clone(), other]).await, Some(vec![first.id]));
-    assert_eq!(settle_successes(&pool, &[second.clone()]).await, None, "all of them");
+    assert_eq!(settle_successes(&pool, std::slice::from_ref(second)).await, None, "all of them");
     // What the worker says of them later is refused.
     worker.stage.gate.add_permits(2);
     worker.stop().await;
