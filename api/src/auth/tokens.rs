@@ -102,8 +102,9 @@ impl Tokens {
         Ok(principal)
     }
 
-    /// Forgets the tokens of a user, one of whose rights was taken away.
-    pub(super) fn forget(&self, user: UserId) {
+    /// Forgets the tokens of a user, one of whose rights was taken away: at once where that was done, and everywhere once it is
+    /// heard of.
+    pub(crate) fn forget(&self, user: UserId) {
         self.write(|remembered| remembered.forget(|principal| principal.user_id == user));
         self.tell(Lost::Of(user));
     }

@@ -153,11 +153,11 @@ pub async fn strengthen(conn: &mut PgConnection, found: &Credentials, strong: &s
     Ok(())
 }
 
-/// Ends a session, in the caller's transaction; one that has ended stays as it is.
+/// Ends a session, in the caller's transaction, and returns whose it was; one that has ended stays as it is.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none, or it is somebody else's and the caller no administrator; when the database fails.
-pub async fn end(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Result<(), Error> {
+pub async fn end(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Result<UserId, Error> {
     let owner = sqlx::query_scalar!(
         "update app.session
          set revoked_at = coalesce(revoked_at, now())
@@ -173,8 +173,9 @@ pub async fn end(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Re
     )
     .fetch_optional(&mut *conn)
     .await?;
-    revoked(conn, owner.map(UserId).ok_or(Error::NotFound)?).await?;
-    Ok(())
+    let owner = owner.map(UserId).ok_or(Error::NotFound)?;
+    revoked(conn, owner).await?;
+    Ok(owner)
 }
 
 /// Ends all sessions of a user, in the caller's transaction.

@@ -6,10 +6,16 @@ use rustix::process::Signal;
 
 use super::job::Act;
 use super::kit::{Bench, signal};
+use super::program::Settings;
+
+/// Silence that is noticed soon, also of a process whose first job begins before it has been asked for the first time.
+fn noticed_soon(settings: &mut Settings) {
+    (settings.heartbeat_timeout, settings.ready_timeout) = (Some(Duration::from_secs(4)), Duration::from_secs(20));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_process_is_replaced_and_its_jobs_are_given_back() {
-    let mut bench = Bench::start(|settings| settings.heartbeat_timeout = Some(Duration::from_secs(4))).await;
+    let mut bench = Bench::start(noticed_soon).await;
     bench.shut_gate();
     let job = bench.enqueue(Act::Wait, 1).await[0];
     let stopped = bench.begun(job, 1).await[0];
@@ -26,7 +32,7 @@ async fn a_stopped_process_is_replaced_and_its_jobs_are_given_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_whose_runtime_is_blocked_is_replaced() {
-    let bench = Bench::start(|settings| settings.heartbeat_timeout = Some(Duration::from_secs(4))).await;
+    let bench = Bench::start(noticed_soon).await;
     let job = bench.enqueue(Act::Block, 1).await[0];
     let blocked = bench.begun(job, 1).await[0];
     assert_ne!(bench.effect_of(job).await, blocked);

@@ -33,8 +33,9 @@ impl EndSession {
     ) -> Result<Done, Failure<Self>> {
         let mut connection = self.0.connection().await?;
         let mut tx = connection.begin().await?;
-        sessions::end(&mut tx, &caller.0, id.0.0).await?;
+        let owner = sessions::end(&mut tx, &caller.0, id.0.0).await?;
         tx.commit().await?;
+        self.0.tokens.forget(owner);
         Ok(Done::Nothing)
     }
 }

@@ -36,6 +36,7 @@ impl EndAllSessions {
         let mut tx = connection.begin().await?;
         sessions::end_all(&mut tx, &caller.0, UserId(id.0.0)).await?;
         tx.commit().await?;
+        self.0.tokens.forget(UserId(id.0.0));
         Ok(Done::Nothing)
     }
 }

@@ -31,8 +31,9 @@ impl EndCurrentSession {
         let current = caller.0.session().ok_or_else(Problem::not_found)?;
         let mut connection = self.0.connection().await?;
         let mut tx = connection.begin().await?;
-        sessions::end(&mut tx, &caller.0, current).await?;
+        let owner = sessions::end(&mut tx, &caller.0, current).await?;
         tx.commit().await?;
+        self.0.tokens.forget(owner);
         Ok(Done::Nothing)
     }
 }
