@@ -91,8 +91,8 @@ struct Row {
     is_expired: bool,
     version: i16,
     payload: String,
-    /// From 1, that of the limit's key among those asked for.
-    place: Option<i64>,
+    limit_name: Option<String>,
+    limit_key: Option<String>,
 }
 
 fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {

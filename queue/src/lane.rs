@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::claim::Claimed;
 use crate::lease::Generation;
 use crate::registry::Kind;
+use crate::settle::Freed;
 use crate::share::Share;
 
 /// Jobs are claimed ahead for as long as this, by what runs have taken lately.
@@ -281,6 +282,16 @@ impl Lane {
         let mut inner = self.lock();
         inner.may_have_ready = true;
         inner.may_have_limited |= inner.has_limits;
+    }
+
+    /// There may be jobs to claim that waited for these places.
+    pub(crate) fn hint_freed(&self, freed: Freed) {
+        if freed.of_queues {
+            self.hint_all();
+        } else if freed.of_keys {
+            let mut inner = self.lock();
+            inner.may_have_limited |= inner.has_limits;
+        }
     }
 
     /// A claim begins: hints from now on are about what it may not see.

@@ -25,7 +25,7 @@ use crate::notify::Hint;
 use crate::own_tx::{CommitError, OwnTx, TxSource};
 use crate::payload::Unreadable;
 use crate::registry::{Kind, Registry};
-use crate::settle::{DeadReason, Settlement, Verdict};
+use crate::settle::{DeadReason, Freed, Settlement, Verdict};
 use crate::{JobError, Notifier, Random};
 use traced::Traced;
 
@@ -78,8 +78,8 @@ pub struct Report {
     pub(crate) closed: [u64; Verdict::NAMES.len()],
     /// How many jobs were refused, because they had been taken from this process.
     pub(crate) lost: u64,
-    /// Places of limits were freed by what is closed.
-    pub(crate) has_freed: bool,
+    /// Places of limits that what is closed has freed.
+    pub(crate) freed: Freed,
     /// Other jobs wait for one that is closed.
     pub(crate) has_dependants: bool,
 }
@@ -167,7 +167,7 @@ impl Executor {
                 for settlement in &settlements {
                     report.closed[settlement.verdict.index()] += 1;
                 }
-                report.has_freed |= settled.has_freed;
+                report.freed |= settled.freed;
                 report.has_dependants |= settled.has_dependants;
                 Vec::new()
             }

@@ -154,13 +154,28 @@ pub(crate) const PLANNER: [(&str, &str); 7] = [
     ("jit", "off"),
 ];
 
+/// Whether places of limits are free that were taken.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Freed {
+    /// Of whole queues: any of their jobs may begin.
+    pub(crate) of_queues: bool,
+    /// Of keys: those that wait for one may begin.
+    pub(crate) of_keys: bool,
+}
+
+impl std::ops::BitOrAssign for Freed {
+    fn bitor_assign(&mut self, other: Freed) {
+        self.of_queues |= other.of_queues;
+        self.of_keys |= other.of_keys;
+    }
+}
+
 /// What settling did.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     /// Claims that were lost to somebody else; their jobs were left alone.
     pub(crate) lost: Vec<Holding>,
-    /// Places of limits are free that were taken.
-    pub(crate) has_freed: bool,
+    pub(crate) freed: Freed,
     /// Other jobs wait for one that has ended.
     pub(crate) has_dependants: bool,
 }
@@ -229,7 +244,7 @@ async fn write_successes<'a>(
         &results as &[Option<&str>],
     );
     let row = written.fetch_one(conn).await?;
-    settled.has_freed |= row.has_freed;
+    settled.freed |= Freed { of_queues: row.has_freed_queues, of_keys: row.has_freed_keys };
     settled.has_dependants |= row.has_dependants;
     // Not answered when it would be all of them.
     Ok(row.settled.map_or_else(Vec::new, |ids| left(successes, ids, row.claimed)))
@@ -259,7 +274,8 @@ async fn write_any<'a>(
         &each().map(|one| one.holding.claimed_at).collect::<Vec<_>>(),
     );
     let row = written.fetch_one(conn).await?;
-    settled.has_freed |= row.has_freed;
+    // A job of a sequence that was given back is ready again, and still has its place: whoever looks finds it.
+    settled.freed |= Freed { of_queues: row.has_freed, of_keys: row.has_freed };
     settled.has_dependants |= row.has_dependants;
     if row.settled.len() == settlements.len() {
         Ok(Vec::new())

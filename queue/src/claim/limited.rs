@@ -20,9 +20,9 @@ const KEYS_MAX: i32 = 500;
 
 /// How many times as long as looking at the keys took to go on with what was found, while that brings as much as is wanted.
 /// Like the jobs that have ended, keys are found by walking over what those have left in the index.
-const KNOWN_FACTOR: u32 = 20;
+const KNOWN_FACTOR: u32 = 40;
 /// The longest time for that: so much later, at most, is a new key found, or a job that came before where a key has got to.
-const KNOWN_MAX: Duration = Duration::from_millis(100);
+const KNOWN_MAX: Duration = Duration::from_millis(250);
 
 /// Where the round of each queue's keys has got to.
 #[derive(Debug, Default)]
@@ -149,11 +149,14 @@ impl Known {
 
     /// Takes note of where each key has got to. Of a sequence that is never known: what comes back to it comes first.
     fn note(&mut self, rows: &[Row]) {
+        let mut keys: HashMap<_, _> =
+            self.keys.iter_mut().map(|key| ((&*key.name, &*key.key), &mut key.reached)).collect();
         for row in rows {
-            let place = row.place.and_then(|place| usize::try_from(place - 1).ok());
-            let key = place.and_then(|place| self.keys.get_mut(place)).expect("each is of a key that was asked for");
-            if key.name != SEQUENCE {
-                key.reached = key.reached.max(Some((row.priority, row.run_at)));
+            let of_row = row.limit_name.as_deref().zip(row.limit_key.as_deref());
+            let (name, key) = of_row.expect("it waited for a place of a limit");
+            if name != SEQUENCE {
+                let reached = keys.get_mut(&(name, key)).expect("each is of a key that was asked for");
+                **reached = (**reached).max(Some((row.priority, row.run_at)));
             }
         }
     }
@@ -192,7 +195,7 @@ async fn take(
 mod tests {
     use super::*;
 
-    fn row(place: i64, priority: i16, second: i64) -> Row {
+    fn row(limit_name: &str, priority: i16, second: i64) -> Row {
         let at = DateTime::from_timestamp(second, 0).unwrap();
         Row {
             id: Uuid::nil(),
@@ -212,7 +215,8 @@ mod tests {
             is_expired: false,
             version: 1,
             payload: String::new(),
-            place: Some(place),
+            limit_name: Some(limit_name.to_owned()),
+            limit_key: Some(String::new()),
         }
     }
 
@@ -227,10 +231,10 @@ mod tests {
         };
         let keys = ["mailbox", SEQUENCE, "other"].map(key).into();
         let mut known = Known { queues: vec!["q".to_owned()], keys, until: Instant::now() };
-        known.note(&[row(1, 50, 7), row(1, 50, 8), row(2, 50, 9), row(1, 20, 99)]);
-        known.note(&[row(1, 50, 6)]);
+        known.note(&[row("mailbox", 50, 7), row("mailbox", 50, 8), row(SEQUENCE, 50, 9), row("mailbox", 20, 99)]);
+        known.note(&[row("mailbox", 50, 6)]);
         let reached: Vec<_> = known.keys.iter().map(|key| key.reached).collect();
-        assert_eq!(reached, [Some((50, row(1, 50, 8).run_at)), None, None]);
+        assert_eq!(reached, [Some((50, row("mailbox", 50, 8).run_at)), None, None]);
     }
 
     #[test]

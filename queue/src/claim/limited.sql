@@ -57,14 +57,19 @@ folded as (
     returning found.place, free.jobs
 ),
 freed as materialized (
-    select place, sum(jobs)::integer as jobs from folded group by place
+    -- For each place, so that it is looked up by its number: a join would compare each key with each.
+    select array_agg(jobs order by place) as by_place
+      from (
+           select place, sum(jobs)::integer as jobs
+             from (select place, jobs from folded union all select generate_subscripts($3, 1), 0) as of_key
+            group by place
+           ) as given_back
 ),
 open as materialized (
-    select locked.*, coalesce(freed.jobs, 0) as freed,
+    select counted.*,
            -- None for a limit of the rate alone; greatest() would take its null for nothing.
-           case when running_max is not null then greatest(running_max - running + coalesce(freed.jobs, 0), 0) end as room
-      from locked
-      left join freed on freed.place = locked.place
+           case when running_max is not null then greatest(running_max - running + freed, 0) end as room
+      from (select locked.*, (select by_place[locked.place] from freed) as freed from locked offset 0) as counted
 ),
 first as materialized (
     select open.place, open.lane, open.queue, open.rate_per_s, open.tokens_now, job.row, job.priority, job.run_at,
@@ -86,12 +91,12 @@ is_bounded as materialized (
     -- Only a rate, or a limit of the whole queue, leaves some of them out.
     select exists (select from limited) or exists (select from open where rate_per_s is not null) as yes
 ),
-picked as materialized (
-    select place, row, cost
+picked as (
+    select row
       from first
      where not (select yes from is_bounded)
      union all
-    select place, row, cost
+    select row
       from (
            select first.*,
                   sum(cost) over (partition by place order by priority, run_at, row) as spent,
@@ -111,14 +116,18 @@ claimed as (
            on_trial = false,
            held = 2 + case when job.queue = any (array(select queue from limited)) then 1 else 0 end,
            unique_key = case when job.unique_until_started then null else job.unique_key end
-      from picked
-     where job.ctid = picked.row
+     -- By place and all at once, as in ready.sql.
+     where job.ctid = any (array(select row from picked))
     returning job.id, job.epoch, job.queue, job.kind, job.attempt, job.max_attempts, job.crashes, job.priority, job.run_at,
-              job.claimed_at, job.ctid, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload, picked.place, picked.cost
+              job.claimed_at, job.ctid, job.actor, job.trace, job.cancelled_by, job.expires_at, job.version, job.payload,
+              job.limit_name, job.limit_key, job.weight
 ),
-begun as materialized (
+begun as (
     -- What was claimed, which may be less than what was picked: a job may have been changed since this began.
-    select place, count(*)::integer as jobs, sum(cost) as spent from claimed group by place
+    select limit_name as name, limit_key as key, sum(jobs)::integer as jobs,
+           sum(jobs * (select least(alike.weight, rule.burst) from queue.limit_rule as rule where rule.name = alike.limit_name)) as spent
+      from (select limit_name, limit_key, weight, count(*) as jobs from claimed group by limit_name, limit_key, weight) as alike
+     group by limit_name, limit_key
 ),
 taken as (
     update queue.limit_key as state
@@ -126,10 +135,15 @@ taken as (
            tokens = case when used.jobs is null then state.tokens else used.tokens end,
            refilled_at = case when used.jobs is null then state.refilled_at else clock_timestamp() end
       from (
-           select $1::smallint as shard, open.name, open.key, open.freed, begun.jobs, open.tokens_now - begun.spent as tokens
-             from open
-             left join begun on begun.place = open.place
-            where begun.jobs is not null or open.freed > 0
+           -- Beside each other and not joined, which would compare each key with each.
+           select $1::smallint as shard, name, key, max(jobs) as jobs, max(freed) as freed, max(tokens_now) - max(spent) as tokens
+             from (
+                  select name, key, null::integer as jobs, null::float8 as spent, freed, tokens_now from open
+                  union all
+                  select name, key, jobs, spent, null, null from begun
+                  ) as of_key
+            group by name, key
+           having max(jobs) > 0 or max(freed) > 0
            offset 0
            ) as used
      -- By its key and not by its place: a row that was changed since this began is not found at its new place.
@@ -152,5 +166,5 @@ select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attem
        crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!",
        ctid::text as "ctid!", actor, trace, cancelled_by,
        coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!",
-       place
+       limit_name, limit_key
   from claimed

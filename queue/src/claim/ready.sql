@@ -79,5 +79,5 @@ select id as "id!", epoch as "epoch!", queue as "queue!", kind as "kind!", attem
        crashes as "crashes!", priority as "priority!", run_at as "run_at!", claimed_at as "claimed_at!",
        ctid::text as "ctid!", actor, trace, cancelled_by,
        coalesce(expires_at <= claimed_at, false) as "is_expired!", version as "version!", payload::text as "payload!",
-       null::bigint as place
+       null as limit_name, null as limit_key
   from claimed

@@ -13,7 +13,7 @@ use super::Shared;
 use crate::link::Link;
 use crate::metrics::{JOBS_SETTLED, LEASE_LOST, OTHER, SETTLE_SECONDS, SETTLE_SIZE};
 use crate::run::Report;
-use crate::settle::{Holding, Locked, Settlement, Verdict, settle};
+use crate::settle::{Freed, Holding, Locked, Settlement, Verdict, settle};
 
 /// Outcomes in one statement.
 const FLUSH_MAX: usize = 2_000;
@@ -95,7 +95,7 @@ impl Flusher {
             tracing::warn!(kind, jobs = report.lost, "jobs were taken from this process before they were done");
             metrics::counter!(LEASE_LOST.name, "kind" => kind).increment(report.lost);
         }
-        self.tell(report.has_freed, report.has_dependants);
+        self.tell(report.freed, report.has_dependants);
         let done = report.closed.iter().sum::<u64>() + report.lost;
         if done > 0 {
             self.let_go(lane, done as usize);
@@ -151,7 +151,7 @@ impl Flusher {
             metrics::histogram!(SETTLE_SECONDS.name).record(began.elapsed());
             metrics::histogram!(SETTLE_SIZE.name).record(self.settlements.len() as f64);
             self.flushed = Some(Instant::now());
-            self.tell(settled.has_freed, settled.has_dependants);
+            self.tell(settled.freed, settled.has_dependants);
             self.settled(settled.lost, is_repeated);
         }
     }
@@ -188,10 +188,8 @@ impl Flusher {
     }
 
     /// Tells the tasks whose work follows from what was settled.
-    fn tell(&self, has_freed: bool, has_dependants: bool) {
-        if has_freed {
-            self.shared.lanes.iter().for_each(|lane| lane.hint_all());
-        }
+    fn tell(&self, freed: Freed, has_dependants: bool) {
+        self.shared.lanes.iter().for_each(|lane| lane.hint_freed(freed));
         if has_dependants {
             self.shared.unblock.notify_one();
         }

@@ -39,7 +39,8 @@ counted as (
     select $1, queue, -jobs, jobs from by_queue
 ),
 summed as materialized (
-    select sum(jobs) as jobs, coalesce(bit_or(held) > 0, false) as has_freed, coalesce(bool_or(has_dependants), false) as has_dependants
+    select sum(jobs) as jobs, coalesce(bit_or(held) & 1 > 0, false) as has_freed_queues,
+           coalesce(bit_or(held) & 2 > 0, false) as has_freed_keys, coalesce(bool_or(has_dependants), false) as has_dependants
       from by_queue
 ),
 told as (
@@ -54,7 +55,7 @@ freed_queues as (
       from (
            select queue, count(*)::integer as jobs
              from ended
-            where (select has_freed from summed) and held & 1 > 0
+            where (select has_freed_queues from summed) and held & 1 > 0
             group by queue
             order by queue
            ) as freed
@@ -64,10 +65,10 @@ freed_keys as (
     insert into queue.limit_free (shard, name, key, jobs)
     select $1, limit_name, limit_key, count(*)
       from ended
-     where (select has_freed from summed) and held & 2 > 0
+     where (select has_freed_keys from summed) and held & 2 > 0
      group by limit_name, limit_key
 )
 select case when jobs is distinct from cardinality($2) then array(select id from ended) end as settled,
        case when jobs is distinct from cardinality($2) then array(select claimed_at from ended) else '{}' end as "claimed!",
-       has_freed as "has_freed!", has_dependants as "has_dependants!"
+       has_freed_queues as "has_freed_queues!", has_freed_keys as "has_freed_keys!", has_dependants as "has_dependants!"
   from summed
