@@ -3,7 +3,7 @@
 //! Tokens are opaque and random; only their SHA-256 is stored. Source: OWASP Session Management and Password Storage.
 //!
 //! Whoever takes a right away calls [`revoked`] in the same transaction, so that every process that remembers a token of the user
-//! forgets it when the commit is done.
+//! forgets it when the commit is done. The process that commits forgets it by itself, before it answers.
 
 pub mod keys;
 pub mod password;

@@ -186,11 +186,11 @@ pub async fn list(conn: &mut PgConnection, principal: &Principal, filter: &Filte
     Ok(filter.page.cut(found))
 }
 
-/// Withdraws a key, in the caller's transaction; one that is withdrawn stays so.
+/// Withdraws a key, in the caller's transaction, and answers whose it was; one that is withdrawn stays so.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none, or it is somebody else's and the caller no administrator; when the database fails.
-pub async fn revoke(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Result<(), Error> {
+pub async fn revoke(conn: &mut PgConnection, principal: &Principal, id: Uuid) -> Result<UserId, Error> {
     let owner = sqlx::query_scalar!(
         "update app.api_key
          set revoked_at = coalesce(revoked_at, now())
@@ -206,11 +206,12 @@ pub async fn revoke(conn: &mut PgConnection, principal: &Principal, id: Uuid) ->
     )
     .fetch_optional(&mut *conn)
     .await?;
-    revoked(conn, owner.map(UserId).ok_or(Error::NotFound)?).await?;
+    let owner = owner.map(UserId).ok_or(Error::NotFound)?;
+    revoked(conn, owner).await?;
     if principal.is_staff() {
         audit::record(conn, principal, "api_key.revoke", &id.to_string(), json!({})).await?;
     }
-    Ok(())
+    Ok(owner)
 }
 
 /// Notes that these keys were used lately; one that was noted within the last minute is left alone.

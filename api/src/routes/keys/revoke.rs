@@ -33,8 +33,9 @@ impl RevokeApiKey {
     ) -> Result<Done, Failure<Self>> {
         let mut connection = self.0.connection().await?;
         let mut tx = connection.begin().await?;
-        keys::revoke(&mut tx, &caller.0, id.0.0).await?;
+        let owner = keys::revoke(&mut tx, &caller.0, id.0.0).await?;
         tx.commit().await?;
+        self.0.tokens.forget(owner);
         Ok(Done::Nothing)
     }
 }

@@ -76,6 +76,7 @@ impl ChangePassword {
         let mut tx = connection.begin().await?;
         resets::change(&mut tx, &principal, &had, &wanted).await?;
         tx.commit().await?;
+        self.0.tokens.forget(principal.user_id);
         Ok(Done::Nothing)
     }
 }

@@ -62,8 +62,9 @@ impl ConfirmPasswordReset {
         let hash = self.0.hashing.run(move || password::hash(&password)).await?;
         let mut connection = self.0.connection().await?;
         let mut tx = connection.begin().await?;
-        resets::confirm(&mut tx, Book::MAIN, &token, &hash).await?;
+        let user = resets::confirm(&mut tx, Book::MAIN, &token, &hash).await?;
         tx.commit().await?;
+        self.0.tokens.forget(user);
         Ok(Done::Nothing)
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /api/v1/sessions/refresh`
 
-use domain::access::sessions::{self, Refreshed};
+use domain::access::sessions::{self, NewSession, Refreshed};
 use domain::access::token::{Purpose, Token};
 use ledger::Book;
 use poem::http::StatusCode;
@@ -63,6 +63,9 @@ impl RefreshSession {
         let refreshed = sessions::refresh(&mut tx, Book::MAIN, &given).await?;
         tx.commit().await?;
         drop(connection);
+        if let Refreshed::Continued(NewSession { user_id, .. }) | Refreshed::Reused { user_id, .. } = &refreshed {
+            self.0.tokens.forget(*user_id);
+        }
         match refreshed {
             Refreshed::Continued(new) => Ok(Response::Continued(Reply::of(&shown(&self.0, &new).await?))),
             Refreshed::Reused { id, user_id } => {

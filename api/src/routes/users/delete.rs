@@ -61,6 +61,7 @@ impl DeleteUser {
         let allows = |user: &accounts::User| tag.holds(&UserView::from(user));
         accounts::delete(&mut tx, &caller.0, UserId(id.0.0), allows).await?;
         tx.commit().await?;
+        self.0.tokens.forget(UserId(id.0.0));
         Ok(Done::Nothing)
     }
 }

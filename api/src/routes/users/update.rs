@@ -111,6 +111,9 @@ impl UpdateUser {
         let allows = |user: &accounts::User| tag.holds(&UserView::from(user));
         let user = accounts::update(&mut tx, &caller.0, UserId(id.0.0), &changes, allows).await?;
         tx.commit().await?;
+        if changes.role.is_some() || changes.is_active.is_some() {
+            self.0.tokens.forget(user.id);
+        }
         let reply = Reply::of(&UserView::from(&user));
         let tag = reply.tag();
         Ok(Response::Changed(reply, tag))
