@@ -2,62 +2,17 @@
 
 use std::time::Duration;
 
-use jobs::State;
-use ledger::keys::SigningKey;
-use queue::backend::ConsumerConfig;
 use queue::control::{Control, Select};
 use serde_json::json;
-use sqlx::{ConnectOptions, PgPool};
-use tests::again::{Again, asked_to_end};
+use sqlx::PgPool;
 use tests::wait::until_async;
 use uuid::Uuid;
-use workers::child::{self, ChildConfig};
 
 use super::kit::{CSV, count, counts, send};
 use crate::api::harness::Api;
+use crate::api::worker::Worker;
 
-/// Set for the process that is to be a worker: the database's address.
-const DATABASE: &str = "IMPORT_TEST_DATABASE";
-const LEASE: Duration = Duration::from_millis(600);
 const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Worker {
-    process: Again,
-    folder: tempfile::TempDir,
-}
-
-impl Worker {
-    fn start(database: &str) -> Worker {
-        let folder = tempfile::tempdir().unwrap();
-        let main = "api::imports::killed::run_as_a_worker";
-        let process = Again::start(main, &folder.path().join("log"), [(DATABASE, database.into())]);
-        Worker { process, folder }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.process.kill();
-        if std::thread::panicking() {
-            eprintln!("{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
-        }
-    }
-}
-
-#[test]
-#[ignore = "not a test: the worker process that the tests beside it start"]
-fn run_as_a_worker() {
-    let Ok(database) = std::env::var(DATABASE) else { return };
-    tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let pool = PgPool::connect(&database).await.unwrap();
-        let registry = jobs::registry(State::of_key(SigningKey::generate("test.example/main").unwrap()));
-        let mut consumer = ConsumerConfig::new(pool, registry);
-        (consumer.lease, consumer.heartbeat) = (LEASE, Duration::from_millis(150));
-        child::run(ChildConfig::new(consumer), asked_to_end()).await.unwrap();
-    });
-}
 
 /// A file whose every 50th row repeats the one before and whose every 70th is wrong.
 fn file(rows: usize) -> (String, [i64; 4]) {
@@ -87,11 +42,6 @@ async fn until_done(pool: &PgPool, id: Uuid, wanted: i64) -> String {
     .await
 }
 
-/// The database's address, for another process.
-fn url(pool: &PgPool) -> String {
-    pool.connect_options().to_url_lossy().into()
-}
-
 fn id_of(text: &serde_json::Value) -> Uuid {
     text["job_id"].as_str().unwrap().parse().unwrap()
 }
@@ -103,11 +53,11 @@ async fn kills_neither_lose_nor_double_a_row() {
     let accepted = send(&api.admin, "kind=products", CSV, file).await;
     let id = id_of(&accepted.json());
     for threshold in [1, 2_500, 5_500] {
-        let mut worker = Worker::start(&url(&api.pool));
+        let mut worker = Worker::start(&api.pool);
         assert_eq!(until_done(&api.pool, id, threshold).await, "running", "it was over before it could be killed");
-        worker.process.kill();
+        worker.kill();
     }
-    let _worker = Worker::start(&url(&api.pool));
+    let _worker = Worker::start(&api.pool);
     // A job that was running in three processes that crashed is given up. Whoever knows why they crashed has it go on.
     let mut conn = api.pool.acquire().await.unwrap();
     while api.admin.get(&format!("/api/v1/jobs/{id}")).await.json()["dead_reason"] != "poison" {
@@ -134,7 +84,7 @@ async fn an_import_whose_job_is_cancelled_stops_between_two_batches() {
     let (file, _) = file(60_000);
     let accepted = send(&api.admin, "kind=products", CSV, file).await;
     let id = id_of(&accepted.json());
-    let _worker = Worker::start(&url(&api.pool));
+    let _worker = Worker::start(&api.pool);
     until_done(&api.pool, id, 1).await;
     let mut conn = api.pool.acquire().await.unwrap();
     let cancel = Control::new(&mut conn, 0, "test").unwrap().cancel(&Select::Ids(vec![id])).await.unwrap();
