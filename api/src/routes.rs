@@ -147,6 +147,7 @@ operations! {
     "GET /api/v1/ledger/tile/entries/*bundle" => ledger::entries::GetEntries,
     "GET /api/v1/ledger/receipts/{id}" => ledger::receipt::GetReceipt,
     "GET /api/v1/ledger/receipts/{id}/leaf" => ledger::leaf::GetLeaf,
+    "GET /api/v1/ledger/receipts/{id}/witnessed" => ledger::witnessed_receipt::GetWitnessedReceipt,
     "GET /api/v1/ledger/proofs/inclusion" => ledger::inclusion::ProveInclusion,
     "GET /api/v1/ledger/proofs/consistency" => ledger::consistency::ProveConsistency,
     "POST /api/v1/ledger/reconciliations" => reconciliation::create::CreateReconciliation,

@@ -12,10 +12,11 @@ use crate::keyring::Keyring;
 use crate::keys::VerifierKey;
 use crate::merkle::proof::check_inclusion;
 use crate::merkle::{Hash, leaf_hash};
+use crate::witness::cosignature::CosignatureKey;
 
 mod make;
 
-pub use make::{MakeError, make};
+pub use make::{MakeError, make, make_witnessed};
 
 /// The most bytes of a receipt in a log of 10^9 leaves, two signatures under a name of up to 100 bytes included.
 pub const BYTES_MAX: usize = 2_048;
@@ -118,6 +119,15 @@ impl Receipt {
         }
         assert!(self.index < body.size, "what is included is within the size");
         Ok(Proven { origin: body.origin, index: self.index, size: body.size, root: body.root })
+    }
+
+    /// Those of the keys whose witness signed the receipt's checkpoint, and when, by the witness's clock, in seconds since 1970.
+    pub fn witnesses<'a>(&self, keys: &'a [CosignatureKey]) -> Vec<(&'a CosignatureKey, u64)> {
+        let Some((body, (_, lines))) = Body::read(&self.checkpoint).zip(self.checkpoint.split_once("\n\n")) else {
+            return Vec::new();
+        };
+        let time = |key: &CosignatureKey| lines.lines().find_map(|line| key.time_of(&body, line));
+        keys.iter().filter_map(|key| Some((key, time(key)?))).collect()
     }
 }
 

@@ -4,8 +4,10 @@ use std::fs;
 use std::process::{Command, Output};
 
 use ledger::Book;
-use ledger::checkpoint::{latest, sign_head_by};
+use ledger::checkpoint::note::Body;
+use ledger::checkpoint::{cosigned, latest, sign_head_by};
 use ledger::keys::SigningKey;
+use ledger::witness::cosignature::CosignerKey;
 use tests::binary;
 use uuid::Uuid;
 
@@ -84,6 +86,54 @@ async fn a_receipt_is_made_and_checked_offline() {
     let refused = bitnexus(&log, &check);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("does not prove that this leaf is in the log"));
+}
+
+#[tokio::test]
+async fn a_receipt_is_checked_for_the_witnesses_that_one_trusts() {
+    let mut log = Exported::create(300).await;
+    let last = latest(&mut log.bench.conn, Book::MAIN).await.unwrap().unwrap();
+    let body = Body::read(&last.note).unwrap();
+    let [one, two, absent] = [1, 2, 3].map(|seed| {
+        let witness = CosignerKey::from_seed(&format!("witness.example/w{seed}"), &[seed; 32]).unwrap();
+        (witness.verifier().to_text(), witness)
+    });
+    for (_, witness) in [&one, &two] {
+        let line = witness.cosign(&body, 1_700_000_000);
+        cosigned::keep(&mut log.bench.conn, Book::MAIN, &last, (&witness.verifier(), &line)).await.unwrap();
+    }
+    let id: Uuid = sqlx::query_scalar("select id from ledger.transaction where seq = 77")
+        .fetch_one(&mut log.bench.conn)
+        .await
+        .unwrap();
+    let id = id.to_string();
+    let make = |more: &[&str]| bitnexus(&log, &[&["ledger", "receipt", "make", &id, "--leaf", "leaf"], more].concat());
+    fs::write(log.file("plain"), text(&make(&[])) + "\n").unwrap();
+    fs::write(log.file("witnessed"), text(&make(&["--witnesses", "2"])) + "\n").unwrap();
+    let refusal = |output: Output| {
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refusal(make(&["--witnesses", "3"])).contains("no checkpoint that so many witnesses signed"));
+    assert!(refusal(make(&["--witnesses", "0"])).contains("--witnesses"));
+    let vkey = crate::log_kit::key().verifier().to_text();
+    let check = |file: &str, keys: &str, more: &[&str]| {
+        let check = ["ledger", "receipt", "check", file, "--leaf", "leaf", "--key", &vkey, "--witness-key", keys];
+        bitnexus(&log, &[&check, more].concat())
+    };
+    let both = format!("{},{}", one.0, two.0);
+    let said = text(&check("witnessed", &both, &[]));
+    assert!(
+        said.contains("\nwitnessed by witness.example/w1 at 2023-11-14T22:13:20Z\nwitnessed by witness.example/w2 at "),
+        "{said}"
+    );
+    let three = format!("{both},{}", absent.0);
+    assert!(
+        refusal(check("witnessed", &three, &[])).contains("2 of these witnesses signed the checkpoint, and 3 have to")
+    );
+    text(&check("witnessed", &three, &["--witnesses", "2"]));
+    assert!(refusal(check("plain", &one.0, &[])).contains("0 of these witnesses signed the checkpoint, and 1 have to"));
+    assert!(refusal(check("witnessed", &both, &["--witnesses", "3"])).contains("--witnesses 3: only 2 are named"));
+    assert!(refusal(check("witnessed", "w1+x", &[])).contains("--witness-key w1+x"));
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ fn result(outcome: Outcome) -> Value {
 
 /// The last checkpoint with what witnesses signed.
 async fn witnessed(pool: &PgPool) -> Option<Checkpoint> {
-    cosigned::latest(&mut pool.acquire().await.unwrap(), Book::MAIN).await.unwrap()
+    cosigned::latest(&mut pool.acquire().await.unwrap(), Book::MAIN, 1).await.unwrap()
 }
 
 /// The sizes that were signed for.

@@ -14,3 +14,4 @@ pub(crate) mod receipt;
 pub(crate) mod signed;
 pub(crate) mod tile;
 pub(crate) mod witnessed;
+pub(crate) mod witnessed_receipt;

@@ -8,6 +8,9 @@ use super::{Checkpoint, hash};
 use crate::Book;
 use crate::witness::cosignature::CosignatureKey;
 
+/// How many cosignatures are looked through for a checkpoint that enough witnesses signed: some hours of a few witnesses.
+pub const LINES_MAX: i64 = 20_000;
+
 /// Keeps the line by which a witness signed a checkpoint of the book; one that it signs again keeps its first line.
 ///
 /// # Errors
@@ -72,11 +75,12 @@ pub async fn sizes(
     Ok(sizes.into_iter().map(|size| size as u64).collect())
 }
 
-/// The last checkpoint of the book that a witness signed, with the lines of all that did.
+/// The last checkpoint of the book that so many witnesses signed, with the lines of all that did; none if there is none among
+/// the last [`LINES_MAX`] cosignatures.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn latest(conn: &mut PgConnection, book: Book) -> Result<Option<Checkpoint>, sqlx::Error> {
+pub async fn latest(conn: &mut PgConnection, book: Book, witnesses: u32) -> Result<Option<Checkpoint>, sqlx::Error> {
     let row = sqlx::query!(
         r#"select size, root, note, signed_at
            from ledger.checkpoint
@@ -84,14 +88,23 @@ pub async fn latest(conn: &mut PgConnection, book: Book) -> Result<Option<Checkp
                and book = $2
                and size = (
                    select size
-                   from ledger.cosignature
-                   where shard = $1
-                       and book = $2
+                   from (
+                       select size
+                       from ledger.cosignature
+                       where shard = $1
+                           and book = $2
+                       order by size desc
+                       limit $4
+                   ) as line
+                   group by size
+                   having count(*) >= $3
                    order by size desc
                    limit 1
                )"#,
         book.shard,
-        book.id
+        book.id,
+        i64::from(witnesses),
+        LINES_MAX
     )
     .fetch_optional(&mut *conn)
     .await?;

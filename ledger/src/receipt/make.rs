@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::Receipt;
+use crate::checkpoint::cosigned;
 use crate::checkpoint::note::Body;
 use crate::merkle::store::proof_hashes;
 use crate::merkle::{Hash, proof};
@@ -20,6 +21,9 @@ pub enum MakeError {
     /// No checkpoint covers it yet; one will within a second.
     #[error("no checkpoint covers the transaction yet")]
     NotSigned,
+    /// Not enough witnesses have signed a checkpoint that covers it.
+    #[error("no checkpoint that so many witnesses signed covers the transaction")]
+    NotWitnessed,
     /// What the database holds does not prove it: the log was changed after it was signed.
     #[error("the log does not follow from its checkpoint; run `ledger verify`")]
     Damaged,
@@ -38,7 +42,28 @@ struct Found {
 /// When the transaction is not in the book's log or not signed for yet, or the database fails or is damaged.
 pub async fn make(conn: &mut PgConnection, book: Book, id: TransactionId) -> Result<Receipt, MakeError> {
     let found = find(conn, book, id).await?.ok_or(MakeError::NotFound)?;
-    let checkpoint = found.note.ok_or(MakeError::NotSigned)?;
+    let checkpoint = found.note.clone().ok_or(MakeError::NotSigned)?;
+    prove(conn, book, found, checkpoint).await
+}
+
+/// A receipt of a transaction under the last checkpoint that so many witnesses signed, with the lines of all that did: it
+/// proves as well that somebody else vouches for the log. Each witness adds a line, of some 110 bytes and its name.
+///
+/// # Errors
+/// As [`make`], and when too few witnesses have signed a checkpoint that covers the transaction.
+pub async fn make_witnessed(
+    conn: &mut PgConnection,
+    book: Book,
+    id: TransactionId,
+    witnesses: u32,
+) -> Result<Receipt, MakeError> {
+    let found = find(conn, book, id).await?.ok_or(MakeError::NotFound)?;
+    let last = cosigned::latest(conn, book, witnesses).await?;
+    let last = last.filter(|last| last.size > found.seq).ok_or(MakeError::NotWitnessed)?;
+    prove(conn, book, found, last.note).await
+}
+
+async fn prove(conn: &mut PgConnection, book: Book, found: Found, checkpoint: String) -> Result<Receipt, MakeError> {
     let leaf: Hash = found.leaf_hash.try_into().expect("a CHECK holds hashes to 32 bytes");
     let (index, body) = (found.seq as u64, Body::read(&checkpoint).ok_or(MakeError::Damaged)?);
     if index >= body.size {

@@ -5,6 +5,7 @@ use crate::keys::SigningKey;
 use crate::merkle::frontier::Frontier;
 use crate::merkle::node_hash;
 use crate::merkle::proof::inclusion;
+use crate::witness::cosignature::CosignerKey;
 
 const NAME: &str = "bitnexus.example/main";
 
@@ -54,6 +55,27 @@ fn a_receipt_that_was_changed_proves_nothing() {
     let other = self::key(NAME, 2);
     assert_eq!(check(&text, b"1", &ring(&other)), Err(ReceiptError::Signature));
     assert_eq!(check(&receipt(&other).to_text(), b"1", &ring(&key)), Err(ReceiptError::Signature));
+}
+
+#[test]
+fn a_receipt_says_which_witnesses_signed_its_checkpoint() {
+    let key = key(NAME, 1);
+    let plain = receipt(&key);
+    let body = Body::read(&plain.checkpoint).unwrap();
+    let [one, two, three] = [1, 2, 3].map(|seed| CosignerKey::from_seed(&format!("w{seed}"), &[seed; 32]).unwrap());
+    let other = Body { size: 4, ..body.clone() };
+    let lines = [one.cosign(&body, 7), two.cosign(&other, 8), three.cosign(&body, 9)].concat();
+    let witnessed = Receipt { checkpoint: format!("{}{lines}", plain.checkpoint), ..plain.clone() };
+    let read = Receipt::parse(&witnessed.to_text()).unwrap();
+    assert_eq!(
+        read.check(b"1", &ring(&key)),
+        plain.check(b"1", &ring(&key)),
+        "they are beside the log's own signature"
+    );
+    let keys = [&one, &two, &three].map(CosignerKey::verifier);
+    assert_eq!(read.witnesses(&keys), [(&keys[0], 7), (&keys[2], 9)], "the second signed for another checkpoint");
+    assert_eq!(read.witnesses(&keys[1..2]), []);
+    assert_eq!(plain.witnesses(&keys), []);
 }
 
 #[test]

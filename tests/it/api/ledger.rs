@@ -8,8 +8,9 @@ use ledger::keys::SigningKey;
 use ledger::leaf::Leaf;
 use ledger::merkle::{leaf_hash, proof};
 use ledger::posting::post;
+use ledger::receipt::{self, Receipt};
 use ledger::witness::cosignature::CosignerKey;
-use ledger::{AccountId, Book, receipt};
+use ledger::{AccountId, Book};
 use queue::testing::drain;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -209,6 +210,56 @@ async fn the_witnessed_checkpoint_is_the_last_one_that_has_cosignatures() {
     let (_, user) = api.customer().await;
     let same = user.send(Method::GET, path, &[("if-none-match", &tag)], Vec::new()).await;
     assert_eq!(same.status.as_u16(), 304, "nobody has witnessed the last one");
+}
+
+#[tokio::test]
+async fn a_witnessed_receipt_is_under_the_last_checkpoint_that_enough_witnesses_signed() {
+    let api = Api::start().await;
+    let accounts = accounts(&api).await;
+    fill(&api, accounts, 3).await;
+    let leaves = leaves(&api).await;
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("select id from ledger.transaction order by seq").fetch_all(&api.pool).await.unwrap();
+    let path = |id: Uuid, witnesses: &str| format!("receipts/{id}/witnessed{witnesses}");
+    refused(&api.admin, &path(ids[0], ""), (404, "not_witnessed_yet")).await;
+    refused(&api.admin, &path(Uuid::now_v7(), ""), (404, "not_found")).await;
+    let (_, stranger) = api.customer().await;
+    refused(&stranger, &path(ids[0], ""), (404, "not_found")).await;
+    for wrong in ["?witnesses=0", "?witnesses=101", "?witnesses=two"] {
+        refused(&api.admin, &path(ids[0], wrong), (422, "validation_failed")).await;
+    }
+    let mut conn = api.pool.acquire().await.unwrap();
+    let witnesses =
+        [1, 2].map(|seed| CosignerKey::from_seed(&format!("witness.example/w{seed}"), &[seed; 32]).unwrap());
+    let keys = witnesses.each_ref().map(CosignerKey::verifier);
+    // Both sign for three leaves, and one for four.
+    let mut sizes = Vec::new();
+    for signers in [&witnesses[..], &witnesses[..1]] {
+        let signed = checkpoint::latest(&mut conn, Book::MAIN).await.unwrap().unwrap();
+        let body = Body::read(&signed.note).unwrap();
+        for witness in signers {
+            let line = witness.cosign(&body, 1_700_000_000);
+            cosigned::keep(&mut conn, Book::MAIN, &signed, (&witness.verifier(), &line)).await.unwrap();
+        }
+        sizes.push(body.size);
+        fill(&api, accounts, 1).await;
+    }
+    assert_eq!(sizes, [3, 4]);
+    for (witnesses, size, signed) in [("", 4, 1), ("?witnesses=1", 4, 1), ("?witnesses=2", 3, 2)] {
+        let answer = api.admin.get(&format!("/api/v1/ledger/{}", path(ids[1], witnesses))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let receipt = Receipt::parse(&answer.text).unwrap();
+        let proven = receipt.check(&leaves[1], &Keyring::new(&[key().verifier()], Vec::new())).unwrap();
+        assert_eq!((proven.index, proven.size), (1, size), "{witnesses}");
+        assert_eq!(receipt.witnesses(&keys).len(), signed, "{witnesses}");
+        let last = api.admin.get(&format!("/api/v1/ledger/checkpoint/witnessed{witnesses}")).await.text;
+        assert_eq!(receipt.checkpoint, last, "the same that is shown by itself");
+    }
+    refused(&api.admin, &path(ids[1], "?witnesses=3"), (404, "not_witnessed_yet")).await;
+    refused(&api.admin, "checkpoint/witnessed?witnesses=3", (404, "not_witnessed_yet")).await;
+    let fourth: Uuid =
+        sqlx::query_scalar("select id from ledger.transaction where seq = 3").fetch_one(&mut *conn).await.unwrap();
+    refused(&api.admin, &path(fourth, "?witnesses=2"), (404, "not_witnessed_yet")).await;
 }
 
 #[tokio::test]

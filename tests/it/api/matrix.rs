@@ -83,6 +83,7 @@ const ROWS: &[Row] = &[
     ("getWebhook", "", [200, 404, 200, 200]),
     ("getWebhookDelivery", "", [200, 404, 200, 200]),
     ("getWitnessedCheckpoint", "", [404, 404, 404, 404]),
+    ("getWitnessedReceipt", "", [409, 404, 409, 409]),
     ("importStatement", "", [403, 403, 422, 422]),
     ("limitQueue", "", [403, 403, 404, 404]),
     ("listApiKeys", "", [200, 200, 200, 200]),

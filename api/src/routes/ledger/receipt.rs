@@ -9,7 +9,7 @@ use poem_openapi::payload::PlainText;
 use poem_openapi::{ApiResponse, OpenApi};
 use sqlx::PgConnection;
 
-use super::signed::{BY_CALLER, FOR_EVER, TOO_EARLY, not_signed_yet};
+use super::signed::{BY_CALLER, FOR_EVER, TOO_EARLY, not_signed_yet, not_witnessed_yet};
 use crate::auth::{Caller, needs};
 use crate::body::text::Id;
 use crate::problem::Problem;
@@ -84,11 +84,15 @@ pub(super) fn not_recorded(is_known: bool) -> Problem {
     if is_known { Problem::new(StatusCode::CONFLICT, "not_recorded", detail) } else { Problem::not_found() }
 }
 
-fn refused(error: MakeError, is_known: bool) -> Problem {
+/// Why there is no receipt.
+pub(super) fn refused(error: MakeError, is_known: bool) -> Problem {
     match error {
         MakeError::Database(error) => error.into(),
         MakeError::NotFound => not_recorded(is_known),
         MakeError::NotSigned => not_signed_yet("The transaction is recorded, and the next checkpoint will cover it."),
+        MakeError::NotWitnessed => {
+            not_witnessed_yet("No checkpoint that covers the transaction has the signatures of so many witnesses yet.")
+        }
         MakeError::Damaged => {
             tracing::error!(%error, "no receipt can be made");
             Problem::internal()

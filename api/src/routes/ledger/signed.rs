@@ -6,12 +6,14 @@ use ledger::log::LogError;
 use ledger::merkle::path::{TileKind, TilePath};
 use poem::http::{HeaderValue, StatusCode, header};
 use poem_openapi::ApiResponse;
-use poem_openapi::payload::Binary;
+use poem_openapi::payload::{Binary, PlainText};
 use sqlx::PgConnection;
 
+use crate::body::integer::Integer;
+use crate::found::KnownTags;
 use crate::problem::Problem;
 use crate::problem::from_domain::sentence;
-use crate::reply::Refusal;
+use crate::reply::{Refusal, tag_of};
 
 /// For what never changes. One address shows each book's callers their own log, so only they may keep it.
 pub(super) const FOR_EVER: &str = "private, max-age=31536000, immutable";
@@ -25,6 +27,26 @@ pub(super) const BY_CALLER: &str = "Authorization";
 /// Where there is no checkpoint yet.
 pub(super) const UNSIGNED: &[Refusal] =
     &[Refusal { status: 404, code: "no_checkpoint", when: "Nothing is signed yet: the log has no checkpoint." }];
+
+/// Where too few witnesses have signed.
+pub(super) const UNWITNESSED: &[Refusal] = &[Refusal {
+    status: 404,
+    code: "not_witnessed_yet",
+    when: "No checkpoint that would do has the signatures of so many witnesses yet.",
+}];
+
+/// How many witnesses are to have signed.
+pub(super) type Witnesses = Integer<1, 100>;
+
+/// As many as the caller wants, or one.
+pub(super) fn at_least(witnesses: Option<Witnesses>) -> u32 {
+    witnesses.map_or(1, |Integer(wanted)| u32::try_from(wanted).expect("it is at most 100"))
+}
+
+/// So many witnesses have not signed.
+pub(super) fn not_witnessed_yet(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_witnessed_yet", detail)
+}
 
 /// What is recorded and not signed yet.
 pub(super) const TOO_EARLY: &[Refusal] = &[Refusal {
@@ -58,6 +80,50 @@ pub(super) enum Immutable {
 impl Immutable {
     pub(super) fn of(bytes: Vec<u8>) -> Immutable {
         Immutable::Bytes(Binary(bytes), FOR_EVER.to_owned(), BY_CALLER.to_owned())
+    }
+}
+
+/// A text that there may soon be a newer one of, or that the caller has it.
+#[derive(ApiResponse)]
+pub(crate) enum Newest {
+    /// The text. It ends with a signed note: origin, count of leaves, root, an empty line, signatures.
+    #[oai(status = 200)]
+    Text(
+        PlainText<String>,
+        /// Changes with each checkpoint.
+        #[oai(header = "ETag")]
+        String,
+        /// There may be a new one in a second.
+        #[oai(header = "Cache-Control")]
+        String,
+        /// It is the one of the caller's book.
+        #[oai(header = "Vary")]
+        String,
+    ),
+    /// It is still what the request's `If-None-Match` names.
+    #[oai(status = 304)]
+    NotModified(
+        /// The tag it still has.
+        #[oai(header = "ETag")]
+        String,
+        /// There may be a new one in a second.
+        #[oai(header = "Cache-Control")]
+        String,
+        /// It is the one of the caller's book.
+        #[oai(header = "Vary")]
+        String,
+    ),
+}
+
+impl Newest {
+    /// The text, unless it is among what the caller has.
+    pub(super) fn of(text: String, known: &KnownTags) -> Newest {
+        let tag = tag_of(text.as_bytes());
+        let (kept, by) = (FOR_A_MOMENT.to_owned(), BY_CALLER.to_owned());
+        match known.contains(&tag) {
+            true => Newest::NotModified(tag, kept, by),
+            false => Newest::Text(PlainText(text), tag, kept, by),
+        }
     }
 }
 
