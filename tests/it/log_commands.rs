@@ -134,6 +134,7 @@ async fn a_receipt_is_checked_for_the_witnesses_that_one_trusts() {
     assert!(refusal(check("plain", &one.0, &[])).contains("0 of these witnesses signed the checkpoint, and 1 have to"));
     assert!(refusal(check("witnessed", &both, &["--witnesses", "3"])).contains("--witnesses 3: only 2 are named"));
     assert!(refusal(check("witnessed", "w1+x", &[])).contains("--witness-key w1+x"));
+    assert!(refusal(check("witnessed", &format!("{0},{0}", one.0), &[])).contains("is named twice"));
 }
 
 #[tokio::test]

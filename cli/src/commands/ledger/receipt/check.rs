@@ -45,6 +45,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let trusted = keys::verifiers_or(&args.key, &args.dir)?;
     let witness = |key: &String| CosignatureKey::parse(key).with_context(|| format!("--witness-key {key}"));
     let witnesses = args.witness_key.iter().map(witness).collect::<Result<Vec<_>>>()?;
+    for (place, key) in witnesses.iter().enumerate() {
+        // Counted twice, one witness would pass for two.
+        ensure!(!witnesses[..place].contains(key), "--witness-key {} is named twice", key.to_text());
+    }
     let wanted = args.witnesses.unwrap_or(witnesses.len());
     ensure!(wanted <= witnesses.len(), "--witnesses {wanted}: only {} are named by --witness-key", witnesses.len());
     let receipt = Receipt::parse(&text)?;
