@@ -26,7 +26,8 @@ pub(super) struct CheckArgs {
     /// Key of the log, as `bitnexus ledger key show` prints it. Default: those of the `bitnexus up` here.
     #[arg(long, value_name = "VKEY", env = "LEDGER_VERIFIER_KEYS", value_delimiter = ',')]
     key: Vec<String>,
-    /// Key of a witness that is to have signed the receipt's checkpoint, as the witness printed it at its start.
+    /// Key of a witness that is to have signed the receipt's checkpoint, as the witness printed it at its start; several with commas, or
+    /// the flag again.
     #[arg(long, value_name = "VKEY", value_delimiter = ',')]
     witness_key: Vec<String>,
     /// How many of these witnesses have to have signed, at least. Default: all of them.
