@@ -20,9 +20,9 @@ const KEYS_MAX: i32 = 500;
 
 /// How many times as long as looking at the keys took to go on with what was found, while that brings as much as is wanted.
 /// Like the jobs that have ended, keys are found by walking over what those have left in the index.
-const KNOWN_FACTOR: u32 = 40;
+const KNOWN_FACTOR: u32 = 20;
 /// The longest time for that: so much later, at most, is a new key found, or a job that came before where a key has got to.
-const KNOWN_MAX: Duration = Duration::from_millis(250);
+const KNOWN_MAX: Duration = Duration::from_millis(100);
 
 /// Where the round of each queue's keys has got to.
 #[derive(Debug, Default)]
