@@ -2,7 +2,7 @@
 //!
 //! A receipt is a text: the place of the leaf, the hashes of its inclusion proof, and a signed checkpoint word for word.
 //! Together with the leaf and the log's public key it needs nothing else. It has at most [`BYTES_MAX`] bytes in logs of up
-//! to a thousand million leaves.
+//! to a thousand million leaves, without the lines of witnesses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

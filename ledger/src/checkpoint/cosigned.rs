@@ -8,7 +8,8 @@ use super::{Checkpoint, hash};
 use crate::Book;
 use crate::witness::cosignature::CosignatureKey;
 
-/// How many cosignatures are looked through for a checkpoint that enough witnesses signed: some hours of a few witnesses.
+/// How many cosignatures are looked through for a checkpoint that enough witnesses signed: with two of them and a
+/// checkpoint each second, the last two and three quarters of an hour.
 pub const LINES_MAX: i64 = 20_000;
 
 /// Keeps the line by which a witness signed a checkpoint of the book; one that it signs again keeps its first line.
