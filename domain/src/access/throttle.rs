@@ -51,7 +51,9 @@ pub async fn attempt(conn: &mut PgConnection, book: Book, email: &str) -> sqlx::
                                else least(throttle.failures + 1, 1000000) end
                ) as next (failures)
            )
-           where throttle.locked_until <= now()
+           -- Failures that are yet to come were before the clock was put back. They lock nobody for as long as that, and still
+           -- count. A minute is longer than any attempt takes: others that go on beside this one may have begun after it.
+           where throttle.locked_until <= now() or throttle.failed_at > now() + interval '1 minute'
            returning failures, ceil(extract(epoch from locked_until - now()))::integer as "locks_seconds!""#,
         book.shard,
         book.id,
@@ -132,7 +134,8 @@ pub(super) async fn may_ask_for_reset(conn: &mut PgConnection, book: Book, email
          on conflict (shard, book_id, email_hash) do update
          set reset_asked_at = now()
          where throttle.reset_asked_at is null
-            or throttle.reset_asked_at < now() - interval '1 minute'",
+            or throttle.reset_asked_at < now() - interval '1 minute'
+            or throttle.reset_asked_at > now() + interval '1 minute'",
         book.shard,
         book.id,
         &email_hash(email)[..],

@@ -35,6 +35,19 @@ async fn wrong_passwords_lock_an_address_for_longer_and_longer_in_every_process(
 }
 
 #[tokio::test]
+async fn a_lock_does_not_last_as_long_as_the_clock_was_put_back() {
+    let api = Api::start().await;
+    with_password(&api, "ada@example.org").await;
+    for _ in 0..5 {
+        log_in(&api, "ada@example.org", WRONG).await;
+    }
+    execute(&api, "update app.login_throttle set locked_until = locked_until + interval '1 hour', failed_at = failed_at + interval '1 hour'").await;
+    assert_eq!(log_in(&api, "ada@example.org", WRONG).await.status, 401, "it is looked at");
+    let locked = log_in(&api, "ada@example.org", PASSWORD).await;
+    assert_eq!((locked.status.as_u16(), locked.header("retry-after")), (429, Some("2")), "and counts as the next");
+}
+
+#[tokio::test]
 async fn a_success_and_a_reset_free_the_address() {
     let api = Api::start().await;
     let user = with_password(&api, "ada@example.org").await;
