@@ -107,7 +107,8 @@ fn in_order(process: Uuid, mut rows: Vec<Row>) -> Vec<Claimed> {
         attempt: row.attempt,
         max_attempts: row.max_attempts,
         crashes: row.crashes,
-        waited_s: (row.claimed_at - row.run_at).as_seconds_f64(),
+        // The clock may have been put back since it was due.
+        waited_s: (row.claimed_at - row.run_at).as_seconds_f64().max(0.0),
         actor: row.actor,
         trace: row.trace,
         cancelled_by: row.cancelled_by,

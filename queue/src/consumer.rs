@@ -121,8 +121,8 @@ pub(crate) struct Shared {
     schedules: Notify,
     pub(crate) outcomes: mpsc::UnboundedSender<Outcome>,
     lease: watch::Sender<Option<Arc<Generation>>>,
-    /// Since when heartbeats have not failed; none before the first. Who has just come back from an outage may not call
-    /// others lost, who come back as well.
+    /// Since when heartbeats have not failed, and the database's clock has not jumped; none before the first. Who has just
+    /// come back from an outage may not call others lost, who come back as well.
     steady_since: Mutex<Option<Instant>>,
     stopping: CancellationToken,
     ended: CancellationToken,

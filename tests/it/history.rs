@@ -32,10 +32,10 @@ mod stage;
 mod story;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
+use tests::faketime;
 use tests::random::Random;
 
 use child::Role;
@@ -48,16 +48,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
-}
-
-/// The library of Debian's package `faketime`, which gives a process another clock.
-fn faketime() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-    let library = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
-    if library.is_none() {
-        println!("no clock is shifted: libfaketimeMT.so.1 is not there (Debian's package faketime)");
-    }
-    library
 }
 
 /// Ends the ticks. Workers fire until they end, and they end one after another: the last would leave a job to nobody.
@@ -118,7 +108,7 @@ async fn the_invariants_hold_through_faults() {
     let repeat = format!("HISTORY_SEED={seed} HISTORY_FAULTS={faults}");
     println!("{repeat}");
     let longest = Duration::from_secs(setting("HISTORY_SECONDS_MAX", 1_200));
-    let faketime = faketime();
+    let faketime = faketime::library("no clock is shifted");
     let plan = adversary::plan(&mut Random::new(seed), faults, faketime.is_some());
     let mut stage = Stage::set(seed, faketime).await;
     let started = Instant::now();

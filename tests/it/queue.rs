@@ -2,6 +2,7 @@
 
 mod batches;
 mod cancelling;
+mod clock;
 mod control;
 mod control_model;
 mod encryption;

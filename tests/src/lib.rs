@@ -6,6 +6,7 @@ pub mod bouncer;
 pub mod certificate;
 pub mod database;
 pub mod erlang;
+pub mod faketime;
 pub mod outside;
 pub mod people;
 pub mod processes;

@@ -12,6 +12,7 @@ use cli::postgres::discover::{self, Installation};
 use cli::postgres::initdb::{Durability, ROLE, initdb, run_as};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::faketime::Clock;
 use crate::processes;
 use crate::random::Random;
 
@@ -48,6 +49,7 @@ pub struct Server {
     installation: Installation,
     accounts: (Account, Account),
     settings: Vec<String>,
+    clock: Option<Clock>,
     postgres: Child,
     guardian: Child,
 }
@@ -55,6 +57,15 @@ pub struct Server {
 impl Server {
     /// Starts one with these extra settings, each as `name=value`.
     pub fn start(settings: &[&str]) -> Server {
+        Server::start_by(settings, None)
+    }
+
+    /// Starts one that takes the time from this [library](crate::faketime::library).
+    pub fn start_with_clock(settings: &[&str], library: &Path) -> Server {
+        Server::start_by(settings, Some(library))
+    }
+
+    fn start_by(settings: &[&str], library: Option<&Path>) -> Server {
         let owner = Account::for_postgres().expect("an account that PostgreSQL may run as");
         let caller = Account::current().expect("the account of the tests is known");
         let installation = discover::newest().expect("the tests need PostgreSQL 14 or newer on this machine");
@@ -75,8 +86,9 @@ impl Server {
         let guardian = guardian.spawn().expect("sh starts");
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let accounts = (owner, caller);
-        let postgres = spawn(&folder, &installation, &accounts, &settings);
-        let server = Server { folder, installation, accounts, settings, postgres, guardian };
+        let clock = library.map(|library| Clock::new(library, folder.join("clock")));
+        let postgres = spawn(&folder, &installation, &accounts, &settings, clock.as_ref());
+        let server = Server { folder, installation, accounts, settings, clock, postgres, guardian };
         server.wait_until_ready();
         server
     }
@@ -96,6 +108,11 @@ impl Server {
         self.url_through(&self.folder, database)
     }
 
+    /// Puts its clock forward or back, to so many seconds from the true one.
+    pub fn set_clock(&self, seconds: i64) {
+        self.clock.as_ref().expect("it was started with a clock of its own").set(seconds);
+    }
+
     /// Stops it and starts it again; returns when it is ready.
     pub fn restart(&mut self, how: Shutdown) {
         self.signal(if how == Shutdown::Fast { Signal::INT } else { Signal::QUIT });
@@ -106,7 +123,7 @@ impl Server {
             }
             std::thread::sleep(LOOK_AGAIN);
         }
-        self.postgres = spawn(&self.folder, &self.installation, &self.accounts, &self.settings);
+        self.postgres = spawn(&self.folder, &self.installation, &self.accounts, &self.settings, self.clock.as_ref());
         self.wait_until_ready();
     }
 
@@ -156,7 +173,13 @@ fn pid(number: u32) -> Pid {
     i32::try_from(number).ok().and_then(Pid::from_raw).expect("a process id")
 }
 
-fn spawn(folder: &Path, installation: &Installation, accounts: &(Account, Account), settings: &[String]) -> Child {
+fn spawn(
+    folder: &Path,
+    installation: &Installation,
+    accounts: &(Account, Account),
+    settings: &[String],
+    clock: Option<&Clock>,
+) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("the folder is ours");
     let mut command = Command::new(installation.bin.join("postgres"));
     command.arg("-D").arg(folder.join("data"));
@@ -165,6 +188,7 @@ fn spawn(folder: &Path, installation: &Installation, accounts: &(Account, Accoun
         command.args(["-c", setting]);
     }
     run_as(&mut command, &accounts.0, &accounts.1);
+    clock.iter().for_each(|clock| clock.give(&mut command));
     let log_too = log.try_clone().expect("a file can be shared");
     command.stdin(Stdio::null()).stdout(log_too).stderr(log).process_group(0).current_dir("/");
     command.spawn().expect("postgres starts")

@@ -43,7 +43,8 @@ select found.number as "number!", found.queue as "queue!", found.limit_name as "
             -- A limit of the rate alone; greatest() would take its null for nothing.
             when rule.running_max is null then 2147483647
             else greatest(rule.running_max - coalesce(state.running - given_back.jobs, 0), 0) end as "room!",
-       case when rule.rate_per_s is not null and state.tokens is not null
+       -- A bucket that was filled after now, before the clock was put back, is for the claim to set right.
+       case when rule.rate_per_s is not null and state.tokens is not null and state.refilled_at <= clock_timestamp()
             then greatest(
                      -- The first job needs as many as it weighs: looking earlier would find too few, and not look again.
                      (least(head.weight, rule.burst) - state.tokens) / rule.rate_per_s

@@ -29,8 +29,10 @@ locked as materialized (
            least(
                rule.burst,
                coalesce(state.tokens, rule.burst)
-                   + rule.rate_per_s * extract(epoch from clock_timestamp() - state.refilled_at)::float8
-           ) as tokens_now
+                   + rule.rate_per_s * greatest(extract(epoch from clock_timestamp() - state.refilled_at)::float8, 0)
+           ) as tokens_now,
+           -- The clock has been put back since; the bucket fills up from now on, instead of from then on.
+           rule.rate_per_s is not null and state.refilled_at > clock_timestamp() as is_ahead
       from asked
      cross join lateral (
                select one.name, one.key, one.running, one.tokens, one.refilled_at
@@ -132,18 +134,19 @@ begun as (
 taken as (
     update queue.limit_key as state
        set running = state.running + coalesce(used.jobs, 0) - used.freed,
-           tokens = case when used.jobs is null then state.tokens else used.tokens end,
-           refilled_at = case when used.jobs is null then state.refilled_at else clock_timestamp() end
+           tokens = case when used.is_refilled then used.tokens else state.tokens end,
+           refilled_at = case when used.is_refilled then clock_timestamp() else state.refilled_at end
       from (
            -- Beside each other and not joined, which would compare each key with each.
-           select $1::smallint as shard, name, key, max(jobs) as jobs, max(freed) as freed, max(tokens_now) - max(spent) as tokens
+           select $1::smallint as shard, name, key, max(jobs) as jobs, max(freed) as freed,
+                  max(tokens_now) - coalesce(max(spent), 0) as tokens, max(jobs) > 0 or bool_or(is_ahead) as is_refilled
              from (
-                  select name, key, null::integer as jobs, null::float8 as spent, freed, tokens_now from open
+                  select name, key, null::integer as jobs, null::float8 as spent, freed, tokens_now, is_ahead from open
                   union all
-                  select name, key, jobs, spent, null, null from begun
+                  select name, key, jobs, spent, null, null, false from begun
                   ) as of_key
             group by name, key
-           having max(jobs) > 0 or max(freed) > 0
+           having max(jobs) > 0 or max(freed) > 0 or bool_or(is_ahead)
            offset 0
            ) as used
      -- By its key and not by its place: a row that was changed since this began is not found at its new place.

@@ -26,6 +26,9 @@ use crate::settle::{DeadReason, Settlement, Verdict};
 /// each job. A job that comes to an idle worker is claimed at once.
 const STREAM_GAP: Duration = Duration::from_millis(3);
 
+/// What somebody has locked that is to be taken back is looked at again after this time.
+const LOCKED_GAP: Duration = Duration::from_secs(1);
+
 struct Fetcher {
     shared: Arc<Shared>,
     link: Link,
@@ -40,7 +43,7 @@ struct Fetcher {
     token_at: Option<Instant>,
     /// The lease that the two below are about.
     generation: Option<Arc<Generation>>,
-    /// When the last claim whose answer arrived was made, by the database's clock.
+    /// When the last claim whose answer arrived was made, by the database's clock, which may have been put back before it.
     last_claimed_at: Option<DateTime<Utc>>,
     /// An answer has not arrived: there may be jobs in our name that nobody runs.
     is_unsure: bool,
@@ -224,16 +227,20 @@ impl Fetcher {
             take_back_since(self.link.get().await?, shared.shard, generation.id, self.last_claimed_at).await
         });
         let taken_back = taken_back.await;
-        let is_sure = self.link.check(taken_back).await.is_some();
-        self.is_unsure = !is_sure;
+        let taken_back = self.link.check(taken_back).await;
         self.cursors.iter_mut().for_each(Cursor::reset);
-        is_sure
+        if taken_back == Some(false) {
+            tracing::warn!("somebody has locked a job that is to be taken back; nothing is claimed until that is done");
+            tokio::time::sleep(LOCKED_GAP).await;
+        }
+        self.is_unsure = taken_back != Some(true);
+        !self.is_unsure
     }
 
     /// Puts the jobs in their lanes.
     fn hand_over(&mut self, generation: &Arc<Generation>, claimed: Vec<Claimed>) {
         let shared = &self.shared;
-        self.last_claimed_at = claimed.iter().map(|job| job.holding.claimed_at).max().max(self.last_claimed_at);
+        self.last_claimed_at = claimed.iter().map(|job| job.holding.claimed_at).max().or(self.last_claimed_at);
         let mut by_queue: HashMap<String, Vec<Claimed>> = HashMap::new();
         for job in claimed {
             // The queue's name is only looked at here, so it is moved rather than copied where it can be.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::Shared;
 use crate::cancel::Wish;
 use crate::lane::Source;
-use crate::lease::{Generation, News, hand_back, register, renew};
+use crate::lease::{Clock, Generation, News, hand_back, register, renew};
 use crate::limit::declare;
 use crate::link::Link;
 use crate::metrics::PROCESS_LEASE_LOST;
@@ -57,6 +57,7 @@ async fn keep(shared: &Shared, link: &mut Link) {
 
 async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generation) {
     let (mut is_failing, mut heard, queues) = (false, Vec::new(), shared.queues());
+    let mut clock = Clock::default();
     loop {
         if !is_failing {
             tokio::select! {
@@ -64,6 +65,7 @@ async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generat
                 () = shared.control.notified() => {}
             }
         }
+        let sent = Instant::now();
         // Half a lease, so that there is time for another attempt.
         let renewed = timeout(shared.timing.lease / 2, async {
             renew(link.get().await?, shared.shard, generation, shared.timing.lease, &heard, &queues).await
@@ -75,6 +77,10 @@ async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generat
         match link.check(renewed).await {
             Some(news) if news.is_renewed => {
                 let mut steady_since = shared.steady_since.lock().expect("nothing panics while it is held");
+                if clock.has_jumped(sent, news.now, Instant::now()) {
+                    tracing::warn!("the database's clock has jumped ahead; for a lease, no process is called lost");
+                    *steady_since = None;
+                }
                 steady_since.get_or_insert_with(Instant::now);
                 drop(steady_since);
                 heard = shared.hear(news);

@@ -11,7 +11,7 @@ select case when job.owner is null then job.state else 2::smallint end as "state
        least(
            rule.burst,
            coalesce(taken.tokens, rule.burst)
-               + coalesce(rule.rate_per_s * extract(epoch from clock_timestamp() - taken.refilled_at)::float8, 0)
+               + coalesce(rule.rate_per_s * greatest(extract(epoch from clock_timestamp() - taken.refilled_at)::float8, 0), 0)
        ) as "tokens?",
        least(job.weight, rule.burst) as "cost?",
        holder.id as "holder?",

@@ -28,6 +28,10 @@ select exists (select from renewed) as "is_renewed!",
                   ) as waiting
        ) as "limited_queues!",
        exists (
-           select from queue.process where shard = $1 and (lost_at is not null or expires_at < clock_timestamp())
+           select
+             from queue.process
+            where shard = $1
+              and (lost_at is not null or expires_at < clock_timestamp() or heartbeat_at > clock_timestamp() + interval '1 second')
        ) as "has_expired!",
-       exists (select from queue.ended where shard = $1) as "has_ended!"
+       exists (select from queue.ended where shard = $1) as "has_ended!",
+       clock_timestamp() as "now!"

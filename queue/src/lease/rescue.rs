@@ -35,6 +35,7 @@ enum Cause {
 /// # Errors
 /// When the database fails; nothing has been taken then, or all of some processes.
 pub async fn rescue_expired(conn: &mut PgConnection, shard: i16) -> sqlx::Result<Rescued> {
+    shorten_to_the_clock(conn, shard).await?;
     let lost = sqlx::query_scalar!(
         r#"
         with declared as (
@@ -59,6 +60,29 @@ pub async fn rescue_expired(conn: &mut PgConnection, shard: i16) -> sqlx::Result
     );
     let lost = lost.fetch_all(&mut *conn).await?;
     take_all(conn, shard, &lost, Cause::Crash).await
+}
+
+/// Lets the leases that were renewed at a time which is yet to come run from now on: the database's clock has been put
+/// back since. Whoever lives renews it anyway; of whoever died before that, it would run for as long as the clock went back.
+async fn shorten_to_the_clock(conn: &mut PgConnection, shard: i16) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update queue.process
+           set heartbeat_at = clock_timestamp(), expires_at = clock_timestamp() + (expires_at - heartbeat_at)
+         where shard = $1
+           and id = any (array(
+                   select id
+                     from queue.process
+                    where shard = $1 and lost_at is null and heartbeat_at > clock_timestamp() + interval '1 second'
+                    order by id
+                      for update skip locked
+               ))
+        "#,
+        shard,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Takes the jobs of one process that is known to be dead, without waiting for its lease to run out: a supervisor calls
@@ -119,13 +143,14 @@ async fn take_all(conn: &mut PgConnection, shard: i16, processes: &[Uuid], cause
     Ok(rescued)
 }
 
-/// Hands back what this process claimed after `last`: a claim whose answer never arrived may have been made.
+/// Hands back what this process claimed after `last`: a claim whose answer never arrived may have been made. Returns
+/// whether that was all of it: what somebody else has locked is left for the next time.
 pub(crate) async fn take_back_since(
     conn: &mut PgConnection,
     shard: i16,
     process: Uuid,
     last: Option<DateTime<Utc>>,
-) -> sqlx::Result<u64> {
+) -> sqlx::Result<bool> {
     let mut tx = conn.begin().await?;
     // Waits until the server has ended the claim, whichever way: it holds a key lock on this row.
     sqlx::query!("select id from queue.process where shard = $1 and id = $2 for update", shard, process)
@@ -134,7 +159,7 @@ pub(crate) async fn take_back_since(
     let held = held_since(&mut tx, shard, process, last).await?;
     let taken = take(&mut tx, shard, process, &held, Cause::Handover).await?;
     tx.commit().await?;
-    Ok(taken.ready)
+    Ok(taken.ready == held.len() as u64)
 }
 
 /// The jobs that a process holds, or those that it claimed after a time. No index leads to them: one would cost each

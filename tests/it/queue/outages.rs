@@ -4,18 +4,10 @@ use std::time::Duration;
 
 use queue::inspect::JobState;
 use queue::{Enqueuer, Notifier};
-use sqlx::PgPool;
 use tests::database::Database;
 use uuid::Uuid;
 
-use super::support::{Act, Worker, count, effects, enqueue, make_effects, reaches, told, waits_for};
-
-/// Cuts every connection to the test's database but the one that asks; returns how many there were.
-async fn cut(pool: &PgPool) -> i64 {
-    let all = "select count(pg_terminate_backend(pid)) from pg_stat_activity
-                where datname = current_database() and pid <> pg_backend_pid()";
-    sqlx::query_scalar(all).fetch_one(pool).await.unwrap()
-}
+use super::support::{Act, Worker, count, cut, effects, enqueue, make_effects, reaches, told, waits_for};
 
 #[tokio::test]
 async fn a_worker_survives_the_loss_of_all_its_connections() {
@@ -50,6 +42,28 @@ async fn jobs_that_a_lost_claim_took_are_taken_back() {
     cut(&outside).await;
     assert_eq!(worker.next().await.attempt, 1);
     reaches(&outside, ids[0], JobState::Succeeded).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_lost_claim_took_is_taken_back_when_nobody_has_it_locked() {
+    let database = Database::create().await;
+    let (pool, outside) = (database.pool(10).await, database.pool(2).await);
+    let mut worker = Worker::start(&pool).await;
+    let jobs: Vec<_> = ["free", "locked"].map(|name| told(name, Act::Succeed).delay(Duration::from_secs(3_600))).into();
+    let ids = enqueue(&outside, &jobs).await;
+    let claim = "update queue.job set state = 1, owner = $1, attempt = 1, epoch = 1, claimed_at = clock_timestamp()";
+    sqlx::query(claim).bind(worker.process).execute(&outside).await.unwrap();
+    let mut tx = outside.begin().await.unwrap();
+    sqlx::query("select from queue.job where id = $1 for update").bind(ids[1]).execute(&mut *tx).await.unwrap();
+    cut(&mut *tx).await;
+    let (third, ready) = (database.pool(1).await, "select count(*) from queue.job where owner is null");
+    waits_for(|| async { (count(&third, ready).await == 1).then_some(()) }).await;
+    tx.rollback().await.unwrap();
+    assert_eq!(worker.next_names(2).await, ["free", "locked"]);
+    for id in ids {
+        reaches(&outside, id, JobState::Succeeded).await;
+    }
     worker.stop().await;
 }
 

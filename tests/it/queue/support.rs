@@ -7,7 +7,7 @@ use queue::backend::ConsumerConfig;
 use queue::inspect::{self, JobState, JobView};
 use queue::{Batch, BatchJob, Job, JobContext, JobError, NewJob, Priority, Registry, Retry};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -298,6 +298,13 @@ pub(super) async fn waits_for<T, F: Future<Output = Option<T>>>(look: impl Fn() 
         }
     };
     tokio::time::timeout(PATIENCE, found).await.expect("what is waited for happens")
+}
+
+/// Cuts every connection to the test's database but the one that asks; returns how many there were.
+pub(super) async fn cut(conn: impl PgExecutor<'_>) -> i64 {
+    let all = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                where datname = current_database() and pid <> pg_backend_pid()";
+    sqlx::query_scalar(all).fetch_one(conn).await.unwrap()
 }
 
 /// How many rows a statement counts.
