@@ -49,6 +49,14 @@ async fn a_log_that_was_put_back_is_told() {
 }
 
 #[tokio::test]
+async fn a_ledger_that_is_ahead_of_the_clock_is_told() {
+    let (mut bench, patient) = posted().await;
+    patient.has(&[]).await;
+    bench.execute("update ledger.book set recorded_at = recorded_at + interval '1 hour'".to_owned()).await;
+    patient.has(&["log.ahead"]).await;
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_sign_is_told() {
     let (mut bench, patient) = posted().await;
     let key = SigningKey::generate(ORIGIN).unwrap();

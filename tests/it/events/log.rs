@@ -145,6 +145,30 @@ async fn old_days_are_dropped_and_the_numbers_go_on() {
     assert_eq!(ahead, 8);
 }
 
+#[tokio::test]
+async fn days_are_made_and_dropped_when_nobody_is_between_the_numbers_and_the_events() {
+    let pool = Database::create().await.pool(4).await;
+    let last_days = "select format('drop table app.%s', string_agg(relname, ', app.'))
+                       from (select max(relname) as relname from pg_class where relname ~ '^event_(batch|number)_[0-9]{8}$'
+                              group by relname ~ 'batch') as last";
+    let drop_last_days: String = sqlx::query_scalar(last_days).fetch_one(&pool).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(drop_last_days)).execute(&pool).await.unwrap();
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::query("select from app.event_number").execute(&mut *reader).await.unwrap();
+    let mut keeper = pool.acquire().await.unwrap();
+    // It gives up after a second, and is repeated, as the job is.
+    let keeper = tokio::spawn(async move {
+        while let Err(error) = log::keep_days(&mut keeper, 7).await {
+            assert!(error.to_string().contains("lock timeout"), "{error}");
+        }
+    });
+    until_blocked(&pool).await;
+    let read = sqlx::query("lock table app.event_batch in access share mode nowait").execute(&mut *reader).await;
+    read.expect("it holds nothing that the reader needs next");
+    reader.commit().await.unwrap();
+    keeper.await.unwrap();
+}
+
 /// A dump has the snapshots of the server that it was taken from; those of the new one count from less.
 #[tokio::test]
 async fn a_log_that_was_restored_into_a_younger_server_goes_on() {

@@ -39,7 +39,7 @@ pub struct Subject {
 /// From where on something is wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Thresholds {
-    /// Seconds that this machine's clock may be off the database's.
+    /// Seconds that this machine's clock may be off the database's, and the ledger's last transaction ahead of it.
     pub clock_s: f64,
     /// Seconds that a transaction may be open.
     pub transaction_s: f64,

@@ -18,7 +18,8 @@ pub(super) async fn check(subject: &Subject, conn: &mut PgConnection) -> Result<
                last.size as "signed?",
                extract(epoch from clock_timestamp() - last.signed_at)::float8 as "signed_age_s?",
                (last.size = book.size and last.root <> book.root) as "is_other_root?",
-               extract(epoch from clock_timestamp() - next.recorded_at)::float8 as "unsigned_s?"
+               extract(epoch from clock_timestamp() - next.recorded_at)::float8 as "unsigned_s?",
+               extract(epoch from book.recorded_at - clock_timestamp())::float8 as "ahead_s?"
           from ledger.book as book
           left join lateral (
                    select size, root, signed_at
@@ -53,6 +54,15 @@ pub(super) async fn check(subject: &Subject, conn: &mut PgConnection) -> Result<
                 format!("the book {} has {} transactions, and a signed checkpoint of {signed} does not fit it", row.name, row.size),
                 "the log was put back or changed after it was signed for: whoever holds that checkpoint can prove it",
                 "stop all roles, then `bitnexus ledger verify`; go on only with a restore that reaches the last checkpoint which left the house",
+            );
+        }
+        if let Some(ahead_s) = row.ahead_s.filter(|ahead_s| *ahead_s > subject.thresholds.clock_s) {
+            seen.find(
+                Severity::Warning,
+                "ahead",
+                format!("the last transaction of the book {} was recorded {} from now", row.name, span(ahead_s)),
+                "the database's clock was put back; until it is there again, each transaction is recorded a microsecond after the one before, and a hold that is to end before then is refused",
+                "see that the database's clock is right and stays so, and have new holds end later, or wait",
             );
         }
         if let Some(waiting_s) = row.unsigned_s.filter(|waiting_s| *waiting_s > subject.thresholds.unsigned_s) {
