@@ -77,12 +77,17 @@ async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generat
         match link.check(renewed).await {
             Some(news) if news.is_renewed => {
                 let mut steady_since = shared.steady_since.lock().expect("nothing panics while it is held");
-                if clock.has_jumped(sent, news.now, Instant::now()) {
+                let has_jumped = clock.has_jumped(sent, news.now, Instant::now());
+                if has_jumped {
                     tracing::warn!("the database's clock has jumped ahead; for a lease, no process is called lost");
                     *steady_since = None;
                 }
                 steady_since.get_or_insert_with(Instant::now);
                 drop(steady_since);
+                if has_jumped {
+                    // Claims have brought nothing since, as our own lease had run out.
+                    shared.hint_all();
+                }
                 heard = shared.hear(news);
                 // What was held back while the lease was in doubt may begin.
                 shared.lanes.iter().for_each(|lane| lane.wake());
