@@ -1,4 +1,5 @@
--- Days of the event log are made and dropped in the order in which it is read, so that its keeper and its readers never wait for each other.
+-- Days of the event log are made and dropped in the order in which it is read, so that its keeper and its readers never wait for each other;
+-- and made for what is published meanwhile, too.
 set local lock_timeout = '5s';
 
 create function app.old_event_days(keep_days integer) returns table (name regclass)
@@ -46,6 +47,8 @@ begin
                 'create table app.%1$I (like app.%2$I including all, check (%3$I >= %4$L and %3$I < %5$L))',
                 log.name || to_char(day, '_YYYYMMDD'), log.name, log.column_name, day::timestamptz, (day + 1)::timestamptz
             );
+            -- Nothing may come between what is moved and the day's own partition, which would then be refused.
+            execute format('lock table app.%I in access exclusive mode', log.name || '_default');
             execute format(
                 'with moved as (delete from app.%2$I where %3$I >= %4$L and %3$I < %5$L returning *)
                  insert into app.%1$I select * from moved',

@@ -73,12 +73,14 @@ fn name(day: NaiveDate) -> String {
     format!("{PREFIX}{}", day.format("%Y%m%d"))
 }
 
-/// Made apart and then attached, which locks less than making it in place.
+/// Made apart and then attached, which locks less than making it in place. Nothing may be filed between what is moved and
+/// the day's own partition, which would then be refused.
 async fn make(conn: &mut PgConnection, day: NaiveDate) -> sqlx::Result<()> {
     let (name, next) = (name(day), day.succ_opt().expect("the calendar goes on"));
     let of_day = format!("finished_at >= '{day} 00:00:00+00' and finished_at < '{next} 00:00:00+00'");
     let statements = format!(
         "create table queue.{name} (like queue.job_history including all, constraint of_day check ({of_day}));
+         lock table queue.job_history_default in access exclusive mode;
          with moved as (delete from queue.job_history_default where {of_day} returning *)
          insert into queue.{name} select * from moved;
          alter table queue.job_history attach partition queue.{name}

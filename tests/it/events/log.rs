@@ -5,6 +5,7 @@ use domain::events::{Position, cursor, publish};
 use ledger::Book;
 use sqlx::PgPool;
 use tests::database::{Database, until_blocked};
+use tokio::task::JoinHandle;
 
 use super::kit::{MUCH, event, names, read_on, write};
 
@@ -145,6 +146,35 @@ async fn old_days_are_dropped_and_the_numbers_go_on() {
     assert_eq!(ahead, 8);
 }
 
+/// Makes and drops days. It gives up after a second, and is repeated, as the job is.
+fn keep(pool: &PgPool) -> JoinHandle<()> {
+    let pool = pool.clone();
+    tokio::spawn(async move {
+        let mut conn = pool.acquire().await.unwrap();
+        while let Err(error) = log::keep_days(&mut conn, 7).await {
+            assert!(error.to_string().contains("lock timeout"), "{error}");
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_day_is_made_when_nobody_publishes_events_of_it_elsewhere() {
+    let pool = Database::create().await.pool(4).await;
+    let today: String =
+        sqlx::query_scalar("select to_char(now() at time zone 'utc', 'YYYYMMDD')").fetch_one(&pool).await.unwrap();
+    let drop_today = format!("drop table app.event_batch_{today}, app.event_number_{today}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(drop_today)).execute(&pool).await.unwrap();
+    let mut publishing = pool.begin().await.unwrap();
+    publish(&mut publishing, Book::MAIN, &[event("while a day is made", &["ledger"])]).await.unwrap();
+    let keeper = keep(&pool);
+    until_blocked(&pool).await;
+    publishing.commit().await.unwrap();
+    keeper.await.unwrap();
+    assert_eq!(names(&look_on(&pool, MUCH).await.0), ["while a day is made"]);
+    let strays = "select count(*) from only app.event_batch_default";
+    assert_eq!(sqlx::query_scalar::<_, i64>(strays).fetch_one(&pool).await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn days_are_made_and_dropped_when_nobody_is_between_the_numbers_and_the_events() {
     let pool = Database::create().await.pool(4).await;
@@ -155,13 +185,7 @@ async fn days_are_made_and_dropped_when_nobody_is_between_the_numbers_and_the_ev
     sqlx::raw_sql(sqlx::AssertSqlSafe(drop_last_days)).execute(&pool).await.unwrap();
     let mut reader = pool.begin().await.unwrap();
     sqlx::query("select from app.event_number").execute(&mut *reader).await.unwrap();
-    let mut keeper = pool.acquire().await.unwrap();
-    // It gives up after a second, and is repeated, as the job is.
-    let keeper = tokio::spawn(async move {
-        while let Err(error) = log::keep_days(&mut keeper, 7).await {
-            assert!(error.to_string().contains("lock timeout"), "{error}");
-        }
-    });
+    let keeper = keep(&pool);
     until_blocked(&pool).await;
     let read = sqlx::query("lock table app.event_batch in access share mode nowait").execute(&mut *reader).await;
     read.expect("it holds nothing that the reader needs next");

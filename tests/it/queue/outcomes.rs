@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use queue::inspect::JobState;
 use queue::{NewJob, Priority};
-use tests::database::Database;
+use sqlx::PgPool;
+use tests::database::{Database, until_blocked};
 use uuid::Uuid;
 
 use super::support::{Act, Hasty, Seen, Worker, count, effects, enqueue, find, make_effects, reaches, told};
@@ -149,17 +150,40 @@ async fn a_finished_job_has_its_history_and_an_unknown_one_has_none() {
     worker.stop().await;
 }
 
+/// Files an ended job of today.
+const FILE: &str = "insert into queue.job_history select 0, 4, 1, 0, 1, 50, 3, now(), now(), null, gen_random_uuid(),
+                    now(), now(), 'test', 'test.told', null, null, null, null, null, '{}'";
+
+/// Takes the partition of today away.
+async fn drop_today(pool: &PgPool) {
+    let today: String =
+        sqlx::query_scalar("select to_char(now() at time zone 'utc', 'YYYYMMDD')").fetch_one(pool).await.unwrap();
+    let drop = format!("drop table queue.job_history_{today}");
+    sqlx::query(sqlx::AssertSqlSafe(drop)).execute(pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_day_is_made_when_nobody_files_jobs_of_it_elsewhere() {
+    let pool = Database::create().await.pool(10).await;
+    drop_today(&pool).await;
+    let mut filing = pool.begin().await.unwrap();
+    sqlx::query(FILE).execute(&mut *filing).await.unwrap();
+    let worker = Worker::start(&pool).await;
+    until_blocked(&pool).await;
+    let moved = "select count(*) from pg_locks where relation = 'queue.job_history_default'::regclass
+                    and mode = 'RowExclusiveLock' and granted and pid <> pg_backend_pid()";
+    let moved: i64 = sqlx::query_scalar(moved).fetch_one(&mut *filing).await.unwrap();
+    assert_eq!(moved, 0, "what is filed now would not be moved");
+    filing.commit().await.unwrap();
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn a_day_without_a_partition_of_its_own_stops_nothing() {
     let pool = Database::create().await.pool(10).await;
-    let today: String =
-        sqlx::query_scalar("select to_char(now() at time zone 'utc', 'YYYYMMDD')").fetch_one(&pool).await.unwrap();
-    let drop = format!("drop table queue.job_history_{today}");
-    sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&pool).await.unwrap();
+    drop_today(&pool).await;
     // A row of the day is in the default partition when the worker makes the day.
-    let file = "insert into queue.job_history select 0, 4, 1, 0, 1, 50, 3, now(), now(), null, gen_random_uuid(),
-                now(), now(), 'test', 'test.told', null, null, null, null, null, '{}'";
-    sqlx::query(file).execute(&pool).await.unwrap();
+    sqlx::query(FILE).execute(&pool).await.unwrap();
     let worker = Worker::start(&pool).await;
     let ids = enqueue(&pool, &[told("a", Act::Succeed)]).await;
     reaches(&pool, ids[0], JobState::Succeeded).await;
