@@ -82,7 +82,8 @@ async fn days_without_a_partition_are_told() {
         begin
             for day in select to_char((now() at time zone 'utc')::date + number, 'YYYYMMDD') from generate_series(2, 7) as number
             loop
-                execute format('drop table queue.job_history_%s', day);
+                -- The last one is not there when the run began before midnight.
+                execute format('drop table if exists queue.job_history_%s', day);
             end loop;
         end
         $$";
