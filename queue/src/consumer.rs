@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -121,9 +122,11 @@ pub(crate) struct Shared {
     schedules: Notify,
     pub(crate) outcomes: mpsc::UnboundedSender<Outcome>,
     lease: watch::Sender<Option<Arc<Generation>>>,
-    /// Since when heartbeats have not failed, and the database's clock has not jumped; none before the first. Who has just
-    /// come back from an outage may not call others lost, who come back as well.
+    /// Since when heartbeats have not failed, and the database's clock was not put forward; none before the first. Who has
+    /// just come back from an outage may not call others lost, who come back as well.
     steady_since: Mutex<Option<Instant>>,
+    /// What time it was when the database's clock had been put back, until the claiming task has taken note of it.
+    put_back: Mutex<Option<DateTime<Utc>>>,
     stopping: CancellationToken,
     ended: CancellationToken,
     timing: Timing,
@@ -226,6 +229,7 @@ impl Shared {
             outcomes,
             lease: watch::Sender::new(None),
             steady_since: Mutex::new(None),
+            put_back: Mutex::new(None),
             stopping: CancellationToken::new(),
             ended: CancellationToken::new(),
             timing: Timing {

@@ -5,18 +5,20 @@
 //! former holder still does to them is refused. A lease that ran out but was not taken yet can still be renewed:
 //! an outage of the database, which stops all heartbeats alike, costs no job its place.
 
+mod clock;
 mod rescue;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::cancel::Wish;
 
+pub(crate) use clock::{Clock, Jump};
 pub use rescue::{Rescued, release, rescue_expired};
 pub(crate) use rescue::{hand_back, take_back_since};
 
@@ -47,26 +49,6 @@ impl Generation {
     pub(crate) fn is_live(&self) -> bool {
         let now_ms = self.registered.elapsed().as_millis() as u64;
         now_ms < self.live_until_ms.load(Ordering::Relaxed) && !self.lost.is_cancelled()
-    }
-}
-
-/// How far the database's clock may get ahead of ours between two heartbeats.
-const AHEAD_MAX: TimeDelta = TimeDelta::seconds(1);
-
-/// Tells when the database's clock was put forward, or stood while everything did, as on a machine that was suspended: the
-/// leases that have run out by then are of processes that may well live, and have had no time to renew them.
-#[derive(Debug, Default)]
-pub(crate) struct Clock {
-    last: Option<(Instant, DateTime<Utc>)>,
-}
-
-impl Clock {
-    /// Whether more time has passed for the database since the last time that it was asked than for us. It was asked at
-    /// `sent`, said `now`, and that was heard at `heard`.
-    pub(crate) fn has_jumped(&mut self, sent: Instant, now: DateTime<Utc>, heard: Instant) -> bool {
-        let Some((last_sent, last)) = self.last.replace((sent, now)) else { return false };
-        let passed = TimeDelta::from_std(heard.saturating_duration_since(last_sent)).unwrap_or(TimeDelta::MAX);
-        now - last > passed.checked_add(&AHEAD_MAX).unwrap_or(TimeDelta::MAX)
     }
 }
 
@@ -179,22 +161,4 @@ pub async fn of_pid(conn: &mut PgConnection, shard: i16, pid: u32) -> sqlx::Resu
 pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "unknown".to_owned() } else { name.trim().to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_has_jumped_when_more_time_has_passed_by_it_than_by_ours() {
-        let (mut clock, began, first) = (Clock::default(), Instant::now(), DateTime::UNIX_EPOCH);
-        let ours = |ms| began + Duration::from_millis(ms);
-        let theirs = |ms| first + TimeDelta::milliseconds(ms);
-        assert!(!clock.has_jumped(ours(0), theirs(500_000), ours(1)), "there is nothing to compare it with");
-        assert!(!clock.has_jumped(ours(1_000), theirs(502_000), ours(1_001)), "it may be a second ahead");
-        assert!(clock.has_jumped(ours(2_000), theirs(504_100), ours(2_001)));
-        assert!(!clock.has_jumped(ours(3_000), theirs(505_100), ours(3_001)), "once it has, it goes on");
-        assert!(!clock.has_jumped(ours(9_000), theirs(515_000), ours(12_000)), "an answer may take long");
-        assert!(!clock.has_jumped(ours(13_000), theirs(0), ours(13_001)), "put back, it makes no lease run out");
-    }
 }

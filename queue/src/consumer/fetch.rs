@@ -43,7 +43,7 @@ struct Fetcher {
     token_at: Option<Instant>,
     /// The lease that the two below are about.
     generation: Option<Arc<Generation>>,
-    /// When the last claim whose answer arrived was made, by the database's clock, which may have been put back before it.
+    /// When the last claim whose answer arrived was made, by the database's clock; or to when that was put back since.
     last_claimed_at: Option<DateTime<Utc>>,
     /// An answer has not arrived: there may be jobs in our name that nobody runs.
     is_unsure: bool,
@@ -116,6 +116,9 @@ impl Fetcher {
             if is_first {
                 self.go_on().await;
             }
+        }
+        if let Some(now) = shared.put_back.lock().expect("nothing panics while it is held").take() {
+            self.last_claimed_at = self.last_claimed_at.min(Some(now));
         }
         if self.is_unsure && !self.make_sure(&generation).await {
             return true;

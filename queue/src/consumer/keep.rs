@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 
 use super::Shared;
 use crate::cancel::Wish;
 use crate::lane::Source;
-use crate::lease::{Clock, Generation, News, hand_back, register, renew};
+use crate::lease::{Clock, Generation, Jump, News, hand_back, register, renew};
 use crate::limit::declare;
 use crate::link::Link;
 use crate::metrics::PROCESS_LEASE_LOST;
@@ -77,16 +78,14 @@ async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generat
         match link.check(renewed).await {
             Some(news) if news.is_renewed => {
                 let mut steady_since = shared.steady_since.lock().expect("nothing panics while it is held");
-                let has_jumped = clock.has_jumped(sent, news.now, Instant::now());
-                if has_jumped {
-                    tracing::warn!("the database's clock has jumped ahead; for a lease, no process is called lost");
+                let jump = clock.look(sent, news.now, Instant::now());
+                if jump == Some(Jump::Ahead) {
                     *steady_since = None;
                 }
                 steady_since.get_or_insert_with(Instant::now);
                 drop(steady_since);
-                if has_jumped {
-                    // Claims have brought nothing since, as our own lease had run out.
-                    shared.hint_all();
+                if let Some(jump) = jump {
+                    shared.jumped(jump, news.now);
                 }
                 heard = shared.hear(news);
                 // What was held back while the lease was in doubt may begin.
@@ -102,6 +101,21 @@ async fn renew_until_lost(shared: &Shared, link: &mut Link, generation: &Generat
 impl Shared {
     fn queues(&self) -> Vec<&str> {
         self.lanes.iter().map(|lane| lane.queue.as_str()).collect()
+    }
+
+    /// The database's clock has jumped; it is this time now.
+    fn jumped(&self, jump: Jump, now: DateTime<Utc>) {
+        match jump {
+            Jump::Ahead => {
+                tracing::warn!("the database's clock was put forward; for a lease, no process is called lost");
+                // Claims have brought nothing since, as our own lease had run out.
+                self.hint_all();
+            }
+            Jump::Back => {
+                tracing::warn!("the database's clock was put back");
+                *self.put_back.lock().expect("nothing panics while it is held") = Some(now);
+            }
+        }
     }
 
     /// Acts on what a heartbeat heard; returns what somebody wants ended.
