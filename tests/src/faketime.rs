@@ -16,14 +16,14 @@ pub fn library(untested: &str) -> Option<PathBuf> {
 /// A clock that is as far from the true one as the file says.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
-    library: PathBuf,
+    preload: PathBuf,
     file: PathBuf,
 }
 
 impl Clock {
     /// One that is right at first.
     pub(crate) fn new(library: &Path, file: PathBuf) -> Clock {
-        let clock = Clock { library: library.to_owned(), file };
+        let clock = Clock { preload: library.to_owned(), file };
         clock.set(0);
         clock
     }
@@ -38,7 +38,7 @@ impl Clock {
 
     /// Gives it to a process that is about to start, and all below it. Waiting goes on as before.
     pub(crate) fn give(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
+        command.env("LD_PRELOAD", &self.preload).env("FAKETIME_TIMESTAMP_FILE", &self.file);
         command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
 }
