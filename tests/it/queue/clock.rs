@@ -106,8 +106,9 @@ async fn what_a_lost_claim_took_is_taken_back_after_the_clock_was_put_back() {
     let Some((server, pool)) = server().await else { return };
     let outside = PgPool::connect(&server.url("clock")).await.unwrap();
     let mut worker = Worker::start(&pool).await;
-    let mut jobs = enqueue(&outside, &[told("before", Act::Wait)]).await;
+    let before = enqueue(&outside, &[told("before", Act::Succeed)]).await[0];
     assert_eq!(worker.next().await.name, "before");
+    reaches(&outside, before, JobState::Succeeded).await;
     put(&server, &outside, -HOUR_S).await;
     // It is seen at the first heartbeat since.
     let heartbeat = "select case when heartbeat_at <= clock_timestamp() then heartbeat_at end from queue.process";
@@ -123,12 +124,6 @@ async fn what_a_lost_claim_took_is_taken_back_after_the_clock_was_put_back() {
         cut(&outside).await;
         assert_eq!(worker.next().await.name, name);
         reaches(&outside, lost[0], JobState::Succeeded).await;
-        jobs.extend(lost);
     }
-    worker.stage.gate.add_permits(1);
-    reaches(&outside, jobs[0], JobState::Succeeded).await;
-    let once = "select count(*) from queue.job_history where id = $1 and epoch = 1";
-    let once: i64 = sqlx::query_scalar(once).bind(jobs[0]).fetch_one(&outside).await.unwrap();
-    assert_eq!(once, 1, "what ran went on");
     worker.stop().await;
 }
