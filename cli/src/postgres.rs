@@ -8,6 +8,7 @@ pub mod discover;
 pub mod ephemeral;
 pub mod initdb;
 pub mod install;
+mod orphans;
 pub mod private;
 pub mod settings;
 pub mod socket;

@@ -154,6 +154,47 @@ async fn all_killed_at_once_the_next_one_goes_on_at_once() {
     service.stop();
 }
 
+/// A process of PostgreSQL's that serves a connection, stopped: it never finds out that the first one is gone.
+fn stop_a_backend(service: &Service) -> Process {
+    let backends = service.processes().into_iter().filter(|process| process.role == Role::Other);
+    let of_a_client = |process: &Process| {
+        let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+        arguments.starts_with("postgres: bitnexus_app ")
+    };
+    let backend = backends.into_iter().find(of_a_client).expect("api and workers have connections");
+    signal(&backend, Signal::STOP);
+    backend
+}
+
+#[tokio::test]
+async fn a_backend_that_outlives_its_postgresql_is_not_in_the_way_of_the_next() {
+    let mut service = Service::start().await;
+    wait_for_both_slots(&service).await;
+    let (stuck, first) = (stop_a_backend(&service), of_role(&service, Role::Postgres).remove(0));
+    assert!(service.kill(&first));
+    assert_eq!(query(&service, "select 'here'").await, "here");
+    service.wait_until_ready().await;
+    assert!(!stuck.is_running());
+    let log = service.log();
+    assert!(log.contains(&format!("{}", stuck.pid)) && log.contains("whose first one is gone"), "{log}");
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_backend_that_outlives_all_is_ended_by_the_next_up() {
+    let mut service = Service::start().await;
+    wait_for_both_slots(&service).await;
+    let stuck = stop_a_backend(&service);
+    for process in service.processes().into_iter().filter(|process| process.role != Role::Other) {
+        service.kill(&process);
+    }
+    service.start_again_if_ended();
+    service.wait_until_ready().await;
+    assert!(!stuck.is_running());
+    assert_eq!(query(&service, "select 'here'").await, "here");
+    service.stop();
+}
+
 #[tokio::test]
 async fn a_leftover_that_does_not_end_is_waited_for_and_named() {
     let mut service = Service::start().await;

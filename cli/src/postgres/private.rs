@@ -17,7 +17,7 @@ use workers::supervisor::ChildSpec;
 use super::account::Account;
 use super::discover::{self, Installation};
 use super::initdb::{Durability, ROLE, SERVICE, initdb, run_as, write_access};
-use super::{install, settings, socket};
+use super::{install, orphans, settings, socket};
 use crate::folder::Folder;
 
 /// Where the cluster lies when PostgreSQL's account cannot enter the folder that `up` was started in.
@@ -109,6 +109,9 @@ impl Private {
     }
 
     fn command(&self) -> Command {
+        if server_of(&self.data()).is_none() {
+            orphans::end(&self.data());
+        }
         let mut command = Command::new(self.installation.bin.join("postgres"));
         command.arg("-D").arg(self.data());
         command.arg("-c").arg(format!("unix_socket_directories={}", self.socket.display()));
@@ -173,16 +176,20 @@ impl Private {
     }
 }
 
-/// Ends the server that a killed `up` left behind, and that some connection keeps from ending by itself.
+/// Ends the server that a killed `up` left behind, and that some connection keeps from ending by itself, or what is left
+/// of one whose first process was killed with it.
 ///
 /// # Errors
 /// When there is no account for PostgreSQL, or the server may not be signalled.
 pub fn end_leftover(folder: &Folder) -> Result<()> {
     let data = place(folder, &Account::for_postgres()?).join("data");
-    if let Some(pid) = server_of(&data).and_then(Pid::from_raw) {
-        kill_process(pid, Signal::INT).context("ending the PostgreSQL that was left behind")?;
+    match server_of(&data).and_then(Pid::from_raw) {
+        Some(pid) => kill_process(pid, Signal::INT).context("ending the PostgreSQL that was left behind"),
+        None => {
+            orphans::end(&data);
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// The folder of the cluster: beside the rest, or where PostgreSQL's account can go.
