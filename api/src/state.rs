@@ -8,8 +8,9 @@ use domain::webhooks::reach::Reach;
 use jobs::record_transaction::Submitter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::Notifier;
-use sqlx::PgPool;
 use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
+use tokio::time::timeout;
 
 use crate::auth::Tokens;
 use crate::edge::{Buckets, Load, Network, Origin, Rates};
@@ -25,6 +26,9 @@ use crate::waiters::Waiters;
 /// Connections that an API process opens beside its pool: four that events are read through, two that transactions are saved through, one
 /// to look transactions up, one to wake others, and two that listen.
 pub const CONNECTIONS_BESIDE_POOL: u32 = 10;
+
+/// How long a read of the replica may take before the primary is read instead: far longer than a list or a search does.
+const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Bounds on what requests may take, and from where they may come.
 #[derive(Debug, Clone)]
@@ -159,19 +163,28 @@ impl Shared {
     }
 
     /// A connection to read with.
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>, Problem> {
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Problem> {
         Ok(self.pool.acquire().await?)
     }
 
-    /// A connection to read with what may be late: a list or a search, never one thing by its id. It is one to the replica if that is
-    /// there and not too late, and the caller has not just written something.
-    pub(crate) async fn late_connection(&self, caller: &Principal) -> Result<PoolConnection<sqlx::Postgres>, Problem> {
+    /// What `read` finds of what may be late: a list or a search, never one thing by its id. It is read from the replica if that is
+    /// there and not too late, and the caller has not just written something; and from the primary should that fail.
+    pub(crate) async fn read_late<T, F: Future<Output = Result<T, domain::Error>>>(
+        &self,
+        caller: &Principal,
+        read: impl Fn(PoolConnection<Postgres>) -> F,
+    ) -> Result<T, Problem> {
         if let Some(pool) = self.replica.as_ref().and_then(|replica| replica.pool_for(caller)) {
-            match pool.acquire().await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => tracing::warn!(%error, "the replica cannot be reached; the primary is read"),
+            let found = timeout(REPLICA_PATIENCE, async { read(pool.acquire().await?).await }).await;
+            match found {
+                Err(_elapsed) => tracing::warn!("the replica does not answer; the primary is read"),
+                // It may be shutting down, in conflict with what it replays, or of an older release's tables.
+                Ok(Err(domain::Error::Database(error))) => {
+                    tracing::warn!(%error, "the replica cannot be read; the primary is");
+                }
+                Ok(found) => return Ok(found?),
             }
         }
-        self.connection().await
+        Ok(read(self.connection().await?).await?)
     }
 }

@@ -15,6 +15,7 @@ mod products;
 mod protection;
 mod reconciliation;
 mod recorded;
+mod replica;
 mod stepped;
 mod transactions;
 mod transport;

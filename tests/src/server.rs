@@ -1,6 +1,7 @@
 //! A PostgreSQL of a test's own that may be stopped, started again and crashed, as no shared one may.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,34 @@ impl Server {
         Server::start_by(settings, Some(library))
     }
 
+    /// Starts a hot standby of it, which streams its log, with the same settings and these.
+    pub fn standby(&self, settings: &[&str]) -> Server {
+        let settings: Vec<&str> = self.settings.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+        Server::start_in(&settings, None, |installation, accounts, folder| {
+            let mut copy = Command::new(installation.bin.join("pg_basebackup"));
+            copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--username", ROLE, "--host"]);
+            copy.arg(&self.folder).arg("--pgdata").arg(folder.join("data")).current_dir("/");
+            run_as(&mut copy, &accounts.0, &accounts.1);
+            let copied = copy.output().expect("pg_basebackup starts");
+            assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        })
+    }
+
     fn start_by(settings: &[&str], library: Option<&Path>) -> Server {
+        Server::start_in(settings, library, |installation, (owner, caller), folder| {
+            let data = folder.join("data");
+            initdb(installation, owner, caller, &data, Durability::Unsynced).expect("a new cluster can be made");
+            let mut access = fs::File::options().append(true).open(data.join("pg_hba.conf")).expect("initdb makes it");
+            access.write_all(b"local replication all peer map=bitnexus\n").expect("the folder is writable");
+        })
+    }
+
+    /// Starts one whose data this makes in the folder.
+    fn start_in(
+        settings: &[&str],
+        library: Option<&Path>,
+        make: impl FnOnce(&Installation, &(Account, Account), &Path),
+    ) -> Server {
         let owner = Account::for_postgres().expect("an account that PostgreSQL may run as");
         let caller = Account::current().expect("the account of the tests is known");
         let installation = discover::newest().expect("the tests need PostgreSQL 14 or newer on this machine");
@@ -73,8 +101,8 @@ impl Server {
         fs::create_dir(&folder).expect("the temporary folder can be written");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).expect("the folder is ours");
         chown(&folder, Some(owner.uid), Some(owner.gid)).expect("only root runs PostgreSQL as somebody else");
-        let made = initdb(&installation, &owner, &caller, &folder.join("data"), Durability::Unsynced);
-        made.expect("a new cluster can be made");
+        let accounts = (owner, caller);
+        make(&installation, &accounts, &folder);
         let mut guardian = Command::new("sh");
         guardian
             .args(["-c", GUARDIAN, "guardian"])
@@ -82,10 +110,9 @@ impl Server {
             .stdin(Stdio::piped())
             .process_group(0)
             .current_dir("/");
-        run_as(&mut guardian, &owner, &caller);
+        run_as(&mut guardian, &accounts.0, &accounts.1);
         let guardian = guardian.spawn().expect("sh starts");
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let accounts = (owner, caller);
         let clock = library.map(|library| Clock::new(library, folder.join("clock")));
         let postgres = spawn(&folder, &installation, &accounts, &settings, clock.as_ref());
         let server = Server { folder, installation, accounts, settings, clock, postgres, guardian };

@@ -14,13 +14,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use super::harness::{Answer, Api, Caller};
+use super::harness::{Answer, Api};
 
 /// How long what must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Only these limits.
-fn rates(change: impl FnOnce(&mut Rates)) -> Limits {
+pub(super) fn rates(change: impl FnOnce(&mut Rates)) -> Limits {
     let mut rates = Rates {
         user: RateLimit::OFF,
         writes: RateLimit::OFF,
@@ -161,50 +161,6 @@ async fn a_look_up_or_a_commit_that_gets_no_answer_is_given_up() {
     assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     blocking.rollback().await.unwrap();
     assert_answered(ask().await);
-}
-
-/// Who the caller is shown as users.
-async fn names(caller: &Caller) -> usize {
-    let answer = caller.get("/api/v1/users?limit=200").await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    answer.json()["items"].as_array().unwrap().len()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_are_read_from_the_replica_unless_it_is_away_or_the_caller_has_just_written() {
-    let server = Server::start(&["fsync=off"]);
-    let primary = PgPool::connect(&server.url("postgres")).await.unwrap();
-    cli::migrations::migrate(&primary).await.unwrap();
-    let lag = Duration::from_millis(300);
-    // It has no users at all, by which it is told from the primary; its log is that of the whole server.
-    sqlx::query("create database replica").execute(&primary).await.unwrap();
-    let copy = PgPool::connect(&server.url("replica")).await.unwrap();
-    cli::migrations::migrate(&copy).await.unwrap();
-    copy.close().await;
-    let proxy = Proxy::start(server.folder());
-    let replica = queue::pool_options().acquire_timeout(Duration::from_secs(1));
-    let replica = replica.connect_lazy(&server.url_through(proxy.folder(), "replica")).unwrap();
-    let limits = Limits { replica_lag_max: lag, ..rates(|_| {}) };
-    let api = Api::start_on(primary, Some(replica), limits).await;
-
-    let started = Instant::now();
-    while names(&api.admin).await != 0 {
-        assert!(started.elapsed() < PATIENCE, "the replica is not read");
-    }
-    let me = format!("/api/v1/users/{}", api.principal.user_id);
-    assert_eq!(api.admin.get(&me).await.status, 200, "one thing is never late");
-    assert_eq!(api.admin.post("/api/v1/products", &json!({})).await.status, 422);
-    assert_eq!(names(&api.admin).await, 1, "who writes sees it");
-    let wrote = Instant::now();
-    while names(&api.admin).await != 0 {
-        assert!(wrote.elapsed() < PATIENCE, "the replica is not read again");
-    }
-    proxy.cut_all();
-    proxy.hold(Held { up: true, down: true });
-    let away = Instant::now();
-    while names(&api.admin).await != 1 {
-        assert!(away.elapsed() < PATIENCE, "the primary is not read instead");
-    }
 }
 
 #[tokio::test]

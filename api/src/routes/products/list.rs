@@ -90,7 +90,10 @@ impl ListProducts {
             page: page(after.map(|after| IdCursor(after.id)), limit.0),
             after_price: after.and_then(|after| after.price),
         };
-        let listed = products::list(&mut *self.0.late_connection(&caller.0).await?, &caller.0, &filter).await?;
+        let (caller, filter) = (&caller.0, &filter);
+        let listed =
+            self.0.read_late(caller, |mut conn| async move { products::list(&mut conn, caller, filter).await });
+        let listed = listed.await?;
         let last = listed.items.last().map(|product| cursor(product, sort));
         let products = listed.items.iter().map(ProductView::from).collect();
         let page = Page::of(products, listed.has_more, |_| last.clone().expect("a page with more has a last product"));

@@ -128,9 +128,13 @@ impl SearchProducts {
         };
         let limit = u16::try_from(limit.0.unwrap_or(LIMIT_DEFAULT).0).expect("a limit is small");
         let part = Part { after: after.0.map(|SearchCursor(place)| place), limit };
-        let mut connection = self.0.connection().await?;
-        let found = search::search(&mut connection, &caller.0, &search, &part).await?;
-        let view = view(&found, &names(&mut connection).await?);
+        let (caller, search, part) = (&caller.0, &search, &part);
+        let found = self.0.read_late(caller, |mut conn| async move {
+            let found = search::search(&mut conn, caller, search, part).await?;
+            Ok((found, names(&mut conn).await?))
+        });
+        let (found, names) = found.await?;
+        let view = view(&found, &names);
         let link = view.next_cursor.as_ref().map(|cursor| next_link(uri, cursor));
         Ok(Response::Found(Reply::of(&view), link))
     }

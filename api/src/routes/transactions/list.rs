@@ -107,7 +107,10 @@ impl ListTransactions {
             },
             page: page(after.0, limit.0),
         };
-        let found = transactions::list(&mut *self.0.late_connection(&caller.0).await?, &caller.0, &filter).await?;
+        let (caller, filter) = (&caller.0, &filter);
+        let found =
+            self.0.read_late(caller, |mut conn| async move { transactions::list(&mut conn, caller, filter).await });
+        let found = found.await?;
         let items = found.items.iter().map(TransactionView::from).collect();
         let page = Page { items, next_cursor: found.next.map(IdCursor::encode), has_more: found.has_more };
         Ok(Listed::of(&page, uri))

@@ -56,7 +56,10 @@ impl ListUsers {
             created_to: created_to.0.map(|Time(time)| time),
             page: page(after.0, limit.0),
         };
-        let listed = accounts::list(&mut *self.0.late_connection(&caller.0).await?, &caller.0, &filter).await?;
+        let (caller, filter) = (&caller.0, &filter);
+        let listed =
+            self.0.read_late(caller, |mut conn| async move { accounts::list(&mut conn, caller, filter).await });
+        let listed = listed.await?;
         let users = listed.items.iter().map(UserView::from).collect();
         let page = Page::of(users, listed.has_more, |user: &UserView| IdCursor::encode(user.id));
         Ok(Listed::of(&page, uri))

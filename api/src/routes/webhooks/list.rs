@@ -38,7 +38,10 @@ impl ListWebhooks {
         limit: Query<Option<Limit>>,
     ) -> Result<Listed<WebhookView>, Failure<Self>> {
         let filter = Filter { owner: user_id.0.map(|Id(id)| UserId(id)), page: page(after.0, limit.0) };
-        let listed = endpoints::list(&mut *self.0.late_connection(&caller.0).await?, &caller.0, &filter).await?;
+        let (caller, filter) = (&caller.0, &filter);
+        let listed =
+            self.0.read_late(caller, |mut conn| async move { Ok(endpoints::list(&mut conn, caller, filter).await?) });
+        let listed = listed.await?;
         let views = listed.items.iter().map(WebhookView::from).collect();
         let page = Page::of(views, listed.has_more, |webhook: &WebhookView| IdCursor::encode(webhook.id));
         Ok(Listed::of(&page, uri))
