@@ -1,4 +1,4 @@
-//! The API's certificate: the flags that name it, and how commands on this machine know the API by it.
+//! The API's certificate: the flags that name it, and how commands on this machine know the API by it; and those of authorities.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use api::Tls;
 use clap::Args;
+use jobs::webhooks::client::certificates;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -48,6 +49,15 @@ impl TlsArgs {
     pub fn scheme(&self) -> &'static str {
         if self.files().is_some() { "https" } else { "http" }
     }
+}
+
+/// The authorities of a file that this flag named; none without one.
+///
+/// # Errors
+/// When the file cannot be read or is none of certificates.
+pub(crate) fn authorities(flag: &str, file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
+    let read = |file: &Path| certificates(file).with_context(|| format!("{flag}: {}", file.display()));
+    file.map_or(Ok(Vec::new()), read)
 }
 
 /// Speaks TLS with a server on this machine that has the certificate of this file.

@@ -4,10 +4,12 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use domain::webhooks::reach::{Network, Reach};
-use jobs::webhooks::client::{Client, certificates};
+use jobs::webhooks::client::Client;
+
+use crate::tls::authorities;
 
 /// Where webhooks may be.
 #[derive(Debug, Clone, Default, Args)]
@@ -42,11 +44,7 @@ impl ClientArgs {
     /// # Errors
     /// When the file cannot be read or is none of certificates.
     pub fn client(&self) -> Result<Client> {
-        let roots = match &self.webhook_ca_file {
-            Some(file) => certificates(file)
-                .with_context(|| format!("--webhook-ca-file (WEBHOOK_CA_FILE): {}", file.display()))?,
-            None => Vec::new(),
-        };
+        let roots = authorities("--webhook-ca-file (WEBHOOK_CA_FILE)", self.webhook_ca_file.as_deref())?;
         Ok(Client::new(self.reach.reach(), roots))
     }
 

@@ -18,6 +18,7 @@ use ledger::witness::AddCheckpoint;
 use ledger::witness::cosignature::CosignatureKey;
 use sqlx::PgPool;
 use tokio::time::Instant;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::webhooks::client::{Answer, Client, SendError};
 
@@ -155,17 +156,17 @@ impl From<SendError> for AskError {
 pub struct Witnesses(Vec<Witness>);
 
 impl Witnesses {
-    /// These witnesses; none if the list is empty.
+    /// These witnesses, whose certificates may be from these authorities, too; none if the list is empty.
     ///
     /// # Errors
     /// With the key that two of them have.
-    pub fn new(places: Vec<Place>) -> Result<Option<Witnesses>, String> {
+    pub fn new(places: Vec<Place>, authorities: Vec<CertificateDer<'static>>) -> Result<Option<Witnesses>, String> {
         for (index, place) in places.iter().enumerate() {
             if places[..index].iter().any(|other| other.key == place.key) {
                 return Err(place.key.to_text());
             }
         }
-        let client = (!places.is_empty()).then(client);
+        let client = (!places.is_empty()).then(|| client(authorities));
         Ok(client.map(|client| Witnesses(places.into_iter().map(|place| Witness::by(client.clone(), place)).collect())))
     }
 
@@ -174,14 +175,14 @@ impl Witnesses {
     }
 }
 
-fn client() -> Client {
-    Client::new(Reach::everywhere(), Vec::new()).timeout(TIMEOUT)
+fn client(authorities: Vec<CertificateDer<'static>>) -> Client {
+    Client::new(Reach::everywhere(), authorities).timeout(TIMEOUT)
 }
 
 impl Witness {
-    /// The witness at this place.
-    pub fn at(place: Place) -> Witness {
-        Witness::by(client(), place)
+    /// The witness at this place, whose certificate may be from one of these authorities, too.
+    pub fn at(place: Place, authorities: Vec<CertificateDer<'static>>) -> Witness {
+        Witness::by(client(authorities), place)
     }
 
     fn by(client: Client, place: Place) -> Witness {
@@ -322,15 +323,15 @@ mod tests {
             let key = CosignerKey::from_seed("w.example", &[seed; 32]).unwrap().verifier();
             Place::new(key, "http://127.0.0.1:1").unwrap()
         };
-        assert!(Witnesses::new(Vec::new()).unwrap().is_none());
-        assert_eq!(Witnesses::new(vec![place(1), place(2)]).unwrap().unwrap().iter().count(), 2);
-        assert_eq!(Witnesses::new(vec![place(1), place(2), place(1)]).unwrap_err(), place(1).key.to_text());
+        assert!(Witnesses::new(Vec::new(), Vec::new()).unwrap().is_none());
+        assert_eq!(Witnesses::new(vec![place(1), place(2)], Vec::new()).unwrap().unwrap().iter().count(), 2);
+        assert_eq!(Witnesses::new(vec![place(1), place(2), place(1)], Vec::new()).unwrap_err(), place(1).key.to_text());
     }
 
     #[test]
     fn one_that_is_away_is_asked_later_each_time() {
         let key = CosignerKey::from_seed("w.example", &[1; 32]).unwrap().verifier();
-        let witness = Witness::at(Place::new(key, "http://127.0.0.1:1").unwrap());
+        let witness = Witness::at(Place::new(key, "http://127.0.0.1:1").unwrap(), Vec::new());
         assert!(witness.is_due());
         let pauses: Vec<u64> = (0..10).map(|_| witness.failed().as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]);

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use cli::commands::import::client::Client;
 use cli::commands::import::orders::{Fate, Order, Pace, carry_out};
 use indicatif::ProgressBar;
+use jobs::webhooks::client::certificates;
 use serde_json::json;
+use tests::certificate;
 use tests::scripted::{Scripted, answer};
 
 const ID: &str = "0193a000-0000-7000-8000-000000000001";
 
 fn client(server: &Scripted) -> Client {
-    Client::new(&server.url, "bnx_live_x", Some(Duration::from_secs(20))).unwrap()
+    Client::new(&server.url, Vec::new(), "bnx_live_x", Some(Duration::from_secs(20))).unwrap()
 }
 
 #[tokio::test]
@@ -37,7 +39,7 @@ async fn it_tries_again_until_there_is_an_answer() {
 #[tokio::test]
 async fn it_gives_up_with_one_line_that_says_why() {
     let server = Scripted::start(vec![answer("503 Service Unavailable", "", "")]).await;
-    let client = Client::new(&server.url, "k", Some(Duration::ZERO)).unwrap();
+    let client = Client::new(&server.url, Vec::new(), "k", Some(Duration::ZERO)).unwrap();
     let error = client.post("users", &json!({})).await.unwrap_err().to_string();
     assert!(error.contains(&server.url) && error.ends_with("it answered 503 Service Unavailable"), "{error}");
 }
@@ -51,7 +53,7 @@ async fn the_first_call_tries_for_as_long_as_it_is_told() {
     client(&server).greet().await.unwrap();
     assert_eq!(server.seen().len(), 4);
     let server = Scripted::start(script).await;
-    let error = Client::new(&server.url, "k", None).unwrap().greet().await.unwrap_err().to_string();
+    let error = Client::new(&server.url, Vec::new(), "k", None).unwrap().greet().await.unwrap_err().to_string();
     assert!(error.contains("after trying for 5 s"), "{error}");
 }
 
@@ -68,6 +70,22 @@ async fn a_wrong_key_or_address_is_told_at_once() {
         let error = client(&server).greet().await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn by_https_the_certificate_is_believed_if_its_authority_is() {
+    let folder = tempfile::tempdir().unwrap();
+    if !certificate::make(folder.path(), "localhost") {
+        eprintln!("skipped: this machine has no openssl");
+        return;
+    }
+    let server = Scripted::start(vec![answer("200 OK", "", "{}")]).await;
+    let url = certificate::front(folder.path(), &server.url).await;
+    let other = Client::new(&url, Vec::new(), "k", Some(Duration::ZERO)).unwrap();
+    let error = other.greet().await.unwrap_err().to_string();
+    assert!(error.contains(&url) && error.contains("UnknownIssuer"), "{error}");
+    let authorities = certificates(&folder.path().join("certificate.pem")).unwrap();
+    Client::new(&url, authorities, "k", Some(Duration::ZERO)).unwrap().greet().await.unwrap();
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tests::binary;
+use tests::certificate;
 use tests::outside::Tool;
 use tests::receiver::{Receiver, answer};
 use tests::wait::{until, until_async};
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// All jobs of a new process that asks these witnesses: a key and an address each.
 fn registry(witnesses: &[(&str, &str)]) -> Registry {
     let place = |(vkey, url): &(&str, &str)| Place::new(CosignatureKey::parse(vkey).unwrap(), url).unwrap();
-    let witnesses = Witnesses::new(witnesses.iter().map(place).collect()).unwrap();
+    let witnesses = Witnesses::new(witnesses.iter().map(place).collect(), Vec::new()).unwrap();
     jobs::registry(State::of_key(key()).with_witnesses(witnesses))
 }
 
@@ -283,12 +284,21 @@ struct Worker(Child);
 
 impl Worker {
     fn start(folder: &Path, database: &str, witnesses: &[&str]) -> Worker {
+        let witnesses: Vec<_> = witnesses.iter().flat_map(|witness| ["--ledger-witness", witness]).collect();
+        Worker::start_with(folder, database, &witnesses)
+    }
+
+    fn start_with(folder: &Path, database: &str, flags: &[&str]) -> Worker {
         std::fs::write(folder.join("ledger.key"), key().to_text()).unwrap();
         let mut command = Command::new(binary::path());
         command.args(["worker", "--processes", "1", "--metrics-listen", "127.0.0.1:0"]);
         command.args(["--signing-key-file", "ledger.key"]).env("RUST_LOG", "error");
-        command.args(witnesses.iter().flat_map(|witness| ["--ledger-witness", witness]));
-        command.current_dir(folder).env("DATABASE_URL", database).stdin(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(flags)
+            .current_dir(folder)
+            .env("DATABASE_URL", database)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
         Worker(command.stdout(Stdio::null()).spawn().unwrap())
     }
 
@@ -321,6 +331,30 @@ async fn a_worker_says_which_witness_is_none() {
         let said = Worker::start(folder.path(), "postgres://127.0.0.1:1/x", &witnesses).refusal().await;
         assert!(said.contains("--ledger-witness (LEDGER_WITNESSES)") && said.contains(why), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_by_https_is_believed_if_its_authority_is() {
+    let (folder, (mut log, pool)) = (TempDir::new().unwrap(), log(300).await);
+    if !certificate::make(folder.path(), "localhost") {
+        eprintln!("skipped: this machine has no openssl");
+        return;
+    }
+    let witness = Witness::start(folder.path());
+    let url = certificate::front(folder.path(), &witness.url).await;
+    let authority = folder.path().join("certificate.pem");
+    let mut by_hand = vec!["ledger", "witness", "ask", &url, "--witness-key", &witness.vkey];
+    let refused = bitnexus(&log, &by_hand);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("UnknownIssuer"), "{said}");
+    by_hand.extend(["--witness-ca-file", authority.to_str().unwrap()]);
+    assert!(bitnexus(&log, &by_hand).status.success());
+    let flags = ["--ledger-witness", &format!("{}@{url}", witness.vkey), "--ledger-witness-ca-file", "certificate.pem"];
+    let _worker = Worker::start_with(folder.path(), &log.bench.database.url(), &flags);
+    log.bench.post_one(&transfer(log.bench.cash, log.bench.wallets[0], 1)).await;
+    queue::enqueue(&mut log.bench.conn, &[publish_checkpoint::of(Book::MAIN).unwrap()]).await.unwrap();
+    let newest = async || witnessed(&pool).await.filter(|last| last.size == 301);
+    until_async("the new checkpoint to be cosigned", PATIENCE, newest).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

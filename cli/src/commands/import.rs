@@ -29,6 +29,8 @@ use orders::{Fate, Pace};
 use plan::Plan;
 use report::Report;
 
+use crate::tls::authorities;
+
 /// What to import.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
@@ -53,6 +55,10 @@ struct OnlineRetailArgs {
     /// Address of the API.
     #[arg(long, value_name = "URL", env = "BITNEXUS_API", default_value = "http://127.0.0.1:4000")]
     api: String,
+    /// File with certificates of authorities, as PEM, that the API may have its own from beside those that browsers know; or
+    /// with that very certificate.
+    #[arg(long, value_name = "FILE", env = "BITNEXUS_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// API key of an administrator.
     #[arg(long, value_name = "KEY", env = "BITNEXUS_KEY", hide_env_values = true)]
     key: String,
@@ -77,7 +83,8 @@ struct OnlineRetailArgs {
 pub async fn run(args: ImportArgs) -> Result<ExitCode> {
     let Format::OnlineRetail(args) = args.format;
     let started = Instant::now();
-    let client = Client::new(&args.api, &args.key, args.give_up_after.map(Duration::from_secs))?;
+    let authorities = authorities("--ca-file (BITNEXUS_CA_FILE)", args.ca_file.as_deref())?;
+    let client = Client::new(&args.api, authorities, &args.key, args.give_up_after.map(Duration::from_secs))?;
     let file = File::read(&args.file)?;
     client.greet().await?;
     let plan = Plan::of(&file.lines);

@@ -5,12 +5,14 @@
 
 use std::env;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use jobs::webhooks::client::tls;
 use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -24,6 +26,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{Identity, TelemetryArgs};
+use crate::tls::authorities;
 
 /// How long the last spans may take when a process stops.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -94,10 +97,8 @@ fn collector(args: &TelemetryArgs) -> Result<Option<Url>> {
     }
     // The address may hold a password, and is not repeated.
     let url = Url::parse(&url).map_err(|error| anyhow!("{name}: not an address: {error}"))?;
-    if url.scheme() != "http" {
-        bail!(
-            "{name}: an address begins with http://; a collector beside the service takes spans on to another by TLS"
-        );
+    if !["http", "https"].contains(&url.scheme()) {
+        bail!("{name}: an address begins with http:// or https://");
     }
     Ok(Some(url))
 }
@@ -176,7 +177,13 @@ impl Client {
             let milliseconds = value.parse().map_err(|_| anyhow!("{name}: `{value}` is no number of milliseconds"))?;
             timeout = Duration::from_millis(milliseconds);
         }
-        let http = reqwest::Client::builder().timeout(timeout).build().context("making the client of the collector")?;
+        let names = ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
+        let authorities = match names.into_iter().find_map(|name| Some((name, given(name)?))) {
+            Some((name, file)) => authorities(name, Some(Path::new(&file)))?,
+            None => Vec::new(),
+        };
+        let http = reqwest::Client::builder().use_preconfigured_tls(tls(authorities)).timeout(timeout);
+        let http = http.build().context("making the client of the collector")?;
         Ok(Client { http, runtime: Handle::current(), is_failing: AtomicBool::new(false) })
     }
 

@@ -81,6 +81,17 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Er
     if certificates.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(certificates) }
 }
 
+/// How to speak TLS with somebody whose certificate is from an authority that browsers know, or from one of these.
+pub fn tls(authorities: Vec<CertificateDer<'static>>) -> ClientConfig {
+    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    store.add_parsable_certificates(authorities);
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the versions of TLS that are safe")
+        .with_root_certificates(store)
+        .with_no_client_auth()
+}
+
 /// The client; clones share what it trusts.
 #[derive(Clone)]
 pub struct Client {
@@ -105,14 +116,7 @@ impl Default for Client {
 impl Client {
     /// One that connects where `reach` says, and trusts these roots besides.
     pub fn new(reach: Reach, roots: Vec<CertificateDer<'static>>) -> Client {
-        let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        store.add_parsable_certificates(roots);
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows the versions of TLS that are safe")
-            .with_root_certificates(store)
-            .with_no_client_auth();
-        Client { reach, tls: TlsConnector::from(Arc::new(config)), timeout: TIMEOUT }
+        Client { reach, tls: TlsConnector::from(Arc::new(tls(roots))), timeout: TIMEOUT }
     }
 
     /// With another time for an attempt.

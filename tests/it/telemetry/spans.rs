@@ -6,7 +6,9 @@ use std::time::Instant;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
+use tests::certificate;
 use tests::service::Service;
+use tests::wait::until;
 
 use super::kit::{Collector, PATIENCE, attribute, deposit, hex, send, user};
 
@@ -115,6 +117,33 @@ async fn a_collector_that_is_gone_is_named_once() {
 }
 
 #[tokio::test]
+async fn a_collector_by_https_is_believed_if_its_authority_is() {
+    let folder = tempfile::tempdir().unwrap();
+    if !certificate::make(folder.path(), "localhost") {
+        eprintln!("skipped: this machine has no openssl");
+        return;
+    }
+    let mut collector = Collector::start().await;
+    collector.address = certificate::front(folder.path(), &collector.address).await;
+    let authority = folder.path().join("certificate.pem");
+    for (name, file) in [("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.to_str().unwrap()), ("UNRELATED", "")] {
+        let variables =
+            [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.address), ("OTEL_BSP_SCHEDULE_DELAY", "100"), (name, file)];
+        let service = Service::start_with(&variables).await;
+        let user = user(&service, "ada@example.org").await;
+        let (status, answer) = send(&service, ("POST", "/api/v1/transactions"), &deposit(&user), &[]).await;
+        assert_eq!(status, 202, "{answer}");
+        if file.is_empty() {
+            let refused = || service.log().contains("the collector does not take spans").then_some(());
+            until("it to be said", PATIENCE, refused).await;
+        } else {
+            collector.until("the request", |span| span.name == "POST /api/v1/transactions").await;
+        }
+        service.stop();
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_understood_is_refused_by_name() {
     let rows = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "OTEL_EXPORTER_OTLP_ENDPOINT"),
@@ -122,6 +151,7 @@ async fn what_is_not_understood_is_refused_by_name() {
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL"),
         ("OTEL_TRACES_EXPORTER", "zipkin", "OTEL_TRACES_EXPORTER"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem", "OTEL_EXPORTER_OTLP_CERTIFICATE: /nowhere.pem"),
     ];
     for (name, value, told) in rows {
         let mut command = std::process::Command::new(tests::binary::path());

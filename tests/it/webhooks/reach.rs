@@ -1,43 +1,15 @@
 //! Where the service is not led, however the address is spelt, resolved or redirected; and whose certificates it believes.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use domain::webhooks::reach::Reach;
 use jobs::webhooks::client::{Client, SendError, certificates};
+use tests::certificate;
 use tests::receiver::{Receiver, answer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::kit::{Kit, loopback};
-
-/// A server that speaks TLS with the certificate and key that it is given, prints its port and takes everything.
-const TLS_SERVER: &str = r#"
-import http.server, ssl, sys
-class Taking(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.send_response(204)
-        self.end_headers()
-    def log_message(self, *_):
-        pass
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1], sys.argv[2])
-server = http.server.HTTPServer(("127.0.0.1", 0), Taking)
-server.socket = context.wrap_socket(server.socket, server_side=True)
-print(server.server_address[1], flush=True)
-server.serve_forever()
-"#;
-
-/// It ends with the test, however that ends.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 async fn post(client: &Client, url: &str) -> Result<u16, SendError> {
     client.post(url, &[], "{}".to_owned()).await.map(|answer| answer.status)
@@ -103,30 +75,20 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn a_certificate_is_believed_if_its_authority_is() {
     let folder = tempfile::tempdir().unwrap();
-    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
-    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]).arg(&key);
-    if !openssl.arg("-out").arg(&certificate).output().is_ok_and(|output| output.status.success()) {
+    if !certificate::make(folder.path(), "localhost") {
         eprintln!("skipped: this machine has no openssl");
         return;
     }
-    let mut server = Command::new("python3");
-    server.args(["-c", TLS_SERVER]).args([&certificate, &key]).stdout(Stdio::piped());
-    let Ok(mut server) = server.spawn().map(Server) else {
-        eprintln!("skipped: this machine has no python3");
-        return;
-    };
-    let mut line = String::new();
-    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let free: u16 = line.trim().parse().unwrap();
+    let receiver = Receiver::start().await;
+    receiver.says(answer(204, "", ""));
+    let url = certificate::front(folder.path(), &format!("http://{}", receiver.address)).await;
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
     let (trusting, others) =
         (Client::new(loopback(), certificates(&certificate).unwrap()), Client::new(loopback(), vec![]));
-    assert_eq!(post(&trusting, &format!("https://localhost:{free}/")).await, Ok(204));
-    let refused = post(&others, &format!("https://localhost:{free}/")).await;
+    assert_eq!(post(&trusting, &url).await, Ok(204));
+    let refused = post(&others, &url).await;
     assert!(matches!(&refused, Err(SendError::Tls(why)) if why.contains("UnknownIssuer")), "{refused:?}");
-    let refused = post(&trusting, &format!("https://127.0.0.1:{free}/")).await;
+    let refused = post(&trusting, &url.replace("localhost", "127.0.0.1")).await;
     assert!(matches!(&refused, Err(SendError::Tls(why)) if why.contains("not valid for name")), "{refused:?}");
     assert!(certificates(&key).is_err());
 }

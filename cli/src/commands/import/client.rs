@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use jobs::webhooks::client::tls;
 use reqwest::{Method, StatusCode, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::wire::Problem;
 
@@ -39,16 +41,23 @@ pub struct Answer {
 
 impl Client {
     /// A client of the API at `api`, such as `http://127.0.0.1:4000`, that tries each call for `give_up_after`, if that is given.
+    /// By https, the API's certificate may be from one of these authorities, too.
     ///
     /// # Errors
     /// When the address or the key cannot be one.
-    pub fn new(api: &str, key: &str, give_up_after: Option<Duration>) -> Result<Client> {
+    pub fn new(
+        api: &str,
+        authorities: Vec<CertificateDer<'static>>,
+        key: &str,
+        give_up_after: Option<Duration>,
+    ) -> Result<Client> {
         let base = base(api)?;
         ensure!(
             !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()),
             "the key is empty or has characters that no key has"
         );
-        let http = reqwest::Client::builder().no_proxy().timeout(ATTEMPT_TIMEOUT).build().context("HTTP client")?;
+        let http = reqwest::Client::builder().use_preconfigured_tls(tls(authorities)).no_proxy();
+        let http = http.timeout(ATTEMPT_TIMEOUT).build().context("HTTP client")?;
         Ok(Client { http, base, key: key.to_owned(), give_up_after })
     }
 
@@ -165,9 +174,8 @@ fn base(api: &str) -> Result<Url> {
     let url = Url::parse(&format!("{root}/"))
         .with_context(|| format!("--api {api} is not an address such as http://127.0.0.1:4000"))?;
     match url.scheme() {
-        "http" => Ok(url),
-        "https" => bail!("--api {api}: the import speaks plain HTTP only; run it beside the API, or through a tunnel"),
-        other => bail!("--api {api}: {other} is not http"),
+        "http" | "https" => Ok(url),
+        other => bail!("--api {api}: {other} is neither http nor https"),
     }
 }
 
@@ -189,8 +197,8 @@ mod tests {
         for api in ["http://h:1", "http://h:1/", "http://h:1/api/v1", "http://h:1/api/v1/"] {
             assert_eq!(base(api).unwrap().as_str(), "http://h:1/");
         }
-        assert!(base("https://h").unwrap_err().to_string().contains("plain HTTP only"));
-        assert!(base("ftp://h").unwrap_err().to_string().contains("not http"));
+        assert_eq!(base("https://h").unwrap().as_str(), "https://h/");
+        assert!(base("ftp://h").unwrap_err().to_string().contains("neither http nor https"));
         assert!(base("127.0.0.1:4000").is_err());
         assert!(base("").is_err());
     }
