@@ -12,3 +12,4 @@ mod orphans;
 pub mod private;
 pub mod settings;
 pub mod socket;
+mod words;

@@ -196,6 +196,30 @@ async fn a_backend_that_outlives_all_is_ended_by_the_next_up() {
 }
 
 #[tokio::test]
+async fn why_postgresql_does_not_start_is_told_and_it_comes_back_once_that_is_mended() {
+    let mut service = Service::start().await;
+    wait_for_both_slots(&service).await;
+    let first = of_role(&service, Role::Postgres).remove(0);
+    let data = std::fs::read_link(format!("/proc/{}/cwd", first.pid)).unwrap();
+    let settings = data.join("postgresql.auto.conf");
+    let before = std::fs::read(&settings).unwrap();
+    std::fs::write(&settings, "no setting at all\n").unwrap();
+    assert!(service.kill(&first));
+    let why = "postgresql.auto.conf\\\" contains errors";
+    let told = || service.log().lines().any(|line| line.contains("says why") && line.contains(why)).then_some(());
+    until("the log to say why", PATIENCE, told).await;
+    let mut doctor = std::process::Command::new(tests::binary::path());
+    doctor.args(["doctor", "--dir"]).arg(folder(&service).path()).env_remove("DATABASE_URL");
+    let said = doctor.output().unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("server.does_not_start") && said.contains("contains errors"), "{said}");
+    std::fs::write(&settings, before).unwrap();
+    assert_eq!(query(&service, "select 'here'").await, "here");
+    service.wait_until_ready().await;
+    service.stop();
+}
+
+#[tokio::test]
 async fn a_leftover_that_does_not_end_is_waited_for_and_named() {
     let mut service = Service::start().await;
     wait_for_both_slots(&service).await;

@@ -17,7 +17,7 @@ use workers::supervisor::ChildSpec;
 use super::account::Account;
 use super::discover::{self, Installation};
 use super::initdb::{Durability, ROLE, SERVICE, initdb, run_as, write_access};
-use super::{install, orphans, settings, socket};
+use super::{install, orphans, settings, socket, words};
 use crate::folder::Folder;
 
 /// Where the cluster lies when PostgreSQL's account cannot enter the folder that `up` was started in.
@@ -25,6 +25,12 @@ const SYSTEM_FOLDER: &str = "/var/lib/bitnexus";
 
 /// How long a stop may take: PostgreSQL writes a checkpoint first.
 const STOP_GRACE: Duration = Duration::from_secs(60);
+
+/// What its supervisor calls it.
+pub const CHILD: &str = "postgres";
+
+/// Its log, beside the data.
+const LOG: &str = "postgres.log";
 
 /// The database that everything of ours is in.
 pub const DATABASE: &str = "bitnexus";
@@ -104,7 +110,7 @@ impl Private {
             grace: STOP_GRACE,
             lifeline: false,
             session: true,
-            ..ChildSpec::new("postgres", move || private.command())
+            ..ChildSpec::new(CHILD, move || private.command())
         }
     }
 
@@ -138,10 +144,12 @@ impl Private {
 
     /// The last lines of its log, for an error.
     pub fn log_tail(&self) -> String {
-        let log = fs::read(self.log()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<_> = log.lines().rev().take(8).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        words::tail(&self.log())
+    }
+
+    /// Why it ended or did not start, in its own words; none if it does not say.
+    pub fn last_words(&self) -> Option<String> {
+        words::last(&self.log())
     }
 
     /// How to connect to one of its databases.
@@ -161,7 +169,7 @@ impl Private {
 
     /// Where its log goes.
     pub fn log(&self) -> PathBuf {
-        self.home.join("postgres.log")
+        self.home.join(LOG)
     }
 
     fn data(&self) -> PathBuf {
@@ -190,6 +198,12 @@ pub fn end_leftover(folder: &Folder) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Why the server of this folder ended or did not start, in its own words, and where its log is; none if it does not say.
+pub fn last_words(folder: &Folder) -> Option<(String, PathBuf)> {
+    let log = place(folder, &Account::for_postgres().ok()?).join(LOG);
+    Some((words::last(&log)?, log))
 }
 
 /// The folder of the cluster: beside the rest, or where PostgreSQL's account can go.

@@ -13,7 +13,7 @@ use crate::config::options;
 /// So little is used up before anybody looks again.
 const BYTES_MIN: u64 = 1 << 30;
 
-/// Tells the size of the database, and looks at the disks of its data and of our folder.
+/// Tells the size of the database, and looks at the disk of its data.
 pub(super) async fn check(subject: &Subject, conn: &mut PgConnection) -> Result<Seen> {
     let mut seen = Seen::default();
     let row = sqlx::query!(
@@ -27,10 +27,16 @@ pub(super) async fn check(subject: &Subject, conn: &mut PgConnection) -> Result<
     if let Some(data) = row.data.filter(|_| is_local(subject)) {
         look("database_disk", Path::new(&data), subject, &mut seen);
     }
+    Ok(seen)
+}
+
+/// Looks at the disk of our folder, which takes no database.
+pub(super) fn check_folder(subject: &Subject) -> Seen {
+    let mut seen = Seen::default();
     if subject.dir.exists() {
         look("folder_disk", &subject.dir, subject, &mut seen);
     }
-    Ok(seen)
+    seen
 }
 
 /// Whether the server runs on this machine.

@@ -117,6 +117,7 @@ pub async fn examine(subject: &Subject) -> Report {
     report.configuration = values;
     report.take("configuration", seen);
     report.take("key", key_file::check(subject));
+    report.take("disk", disk::check_folder(subject));
     let mut conn = None;
     let Ok(has) = schema_of(subject, &mut conn, &mut report).await else {
         report.not_checked.extend(CHECKS.map(|(name, _, _)| name));

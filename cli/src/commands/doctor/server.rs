@@ -9,7 +9,10 @@ use tokio::time::timeout;
 use super::examine::Subject;
 use super::report::{Seen, Severity, told};
 use crate::config::options;
+use crate::folder::Folder;
+use crate::folder::running::Running;
 use crate::postgres::discover::MAJOR_MIN;
+use crate::postgres::private;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -25,6 +28,7 @@ pub(super) async fn connect(subject: &Subject) -> Result<PgConnection, Box<Seen>
             "no role but the witness can start",
             "set `DATABASE_URL`, or run this where `bitnexus up` runs",
         );
+        hear(subject, &mut seen);
         return Err(Box::new(seen));
     }
     open(subject).await.map_err(|error| {
@@ -35,8 +39,27 @@ pub(super) async fn connect(subject: &Subject) -> Result<PgConnection, Box<Seen>
             "the API answers 503 and workers wait until the database is back",
             "start PostgreSQL, or correct `DATABASE_URL`: host, port, name, password, and who may connect (pg_hba.conf)",
         );
+        hear(subject, &mut seen);
         Box::new(seen)
     })
+}
+
+/// What the PostgreSQL of `bitnexus up` says itself, if it is that one which is away.
+fn hear(subject: &Subject, seen: &mut Seen) {
+    let Ok(folder) = Folder::open(&subject.dir) else { return };
+    let running = Running::find(&folder).and_then(|running| running.database_url);
+    if subject.url.as_ref().is_ok_and(|url| running.as_ref() != Some(url)) {
+        return;
+    }
+    if let Some((words, log)) = private::last_words(&folder) {
+        seen.find(
+            Severity::Error,
+            "does_not_start",
+            format!("the PostgreSQL of `bitnexus up` says: {words}"),
+            "it does not start before that is mended",
+            format!("mend it, and start `bitnexus up` again if it has given up; all of it is in {}", log.display()),
+        );
+    }
 }
 
 /// A connection that says whose it is.

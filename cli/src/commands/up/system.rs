@@ -15,7 +15,7 @@ use super::{UpArgs, banner, setup};
 use crate::ask::ask;
 use crate::folder::Folder;
 use crate::folder::running::Running;
-use crate::postgres::private::Private;
+use crate::postgres::private::{CHILD, Private};
 use crate::telemetry::TelemetryArgs;
 use crate::{config, keys};
 
@@ -88,11 +88,18 @@ impl System {
         Ok(())
     }
 
-    /// Waits until the supervisor gives up. What happens to a child it has logged itself.
+    /// Waits until the supervisor gives up. What happens to a child it has logged itself, save for why PostgreSQL ended.
     async fn watch(&mut self) {
         while !self.given_up {
             let event = self.events.recv().await;
             self.given_up = matches!(event, Some(Event::GivenUp { .. }) | None);
+            // One that a signal ended has had no last word.
+            let Some(Event::Ended(exit)) = event else { continue };
+            if let Some(private) = self.private.as_ref().filter(|_| exit.name == CHILD && exit.status.code().is_some())
+                && let Some(words) = private.last_words()
+            {
+                tracing::error!(log = %private.log().display(), words, "PostgreSQL has ended, and says why");
+            }
         }
     }
 
