@@ -27,7 +27,8 @@ fn last_in(text: &str) -> Option<&str> {
     let since_ready = text.lines().rev().take_while(|line| !line.contains("database system is ready to accept"));
     // Between the process and the level stands whose connection it is: nothing for the server's own, by `log_line_prefix`.
     let own = since_ready.filter_map(|line| line.split_once("]  FATAL:  ").or_else(|| line.split_once("PANIC:  ")));
-    own.map(|(_, words)| words.trim()).next()
+    // What was told to end is no reason why all did.
+    own.map(|(_, words)| words.trim()).find(|words| !words.starts_with("terminating "))
 }
 
 fn end(log: &Path) -> String {
@@ -52,9 +53,11 @@ mod tests {
         let client = "2026-11-22 09:00:01.000 UTC [8] [unknown] FATAL:  role \"ada\" does not exist\n";
         let full = "2026-11-22 09:00:02.000 UTC [9]  FATAL:  could not write to file \"x\": No space left on device\n";
         let panic = "2026-11-22 09:00:02.000 UTC [9] bitnexus worker PANIC:  could not write to log file: full\n";
+        let ended =
+            "2026-11-22 09:00:01.000 UTC [8]  FATAL:  terminating autovacuum process due to administrator command\n";
         let refused = "2026-11-22 09:00:03.000 UTC [10] [unknown] FATAL:  the database system is starting up\n";
         for (text, expected) in [
-            (format!("{full}{ready}{client}"), None),
+            (format!("{full}{ready}{client}{ended}"), None),
             (format!("{ready}{client}{full}{refused}"), Some("could not write to file \"x\": No space left on device")),
             (format!("{full}{ready}{panic}{refused}"), Some("could not write to log file: full")),
         ] {
