@@ -70,9 +70,10 @@ async fn every_kind_of_dirty_line_is_refused_and_the_rest_arrives() {
 async fn wrong_input_gets_one_clear_line() {
     let service = Service::start().await;
     let fixture = retail::fixture();
-    let table: [(&Path, &[&str], &str); 4] = [
+    let table: [(&Path, &[&str], &str); 5] = [
         (&fixture, &["--key", "bnx_live_wrong"], "does not know this key"),
-        (&fixture, &["--api", "https://127.0.0.1"], "plain HTTP only"),
+        (&fixture, &["--api", "ftp://127.0.0.1"], "neither http nor https"),
+        (&fixture, &["--ca-file", "/nowhere.pem"], "--ca-file (BITNEXUS_CA_FILE): /nowhere.pem"),
         (Path::new("/nowhere.csv"), &[], "cannot read /nowhere.csv"),
         (Path::new("/etc/passwd"), &[], "is not an Online Retail file"),
     ];
