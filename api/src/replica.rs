@@ -21,9 +21,12 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// So many who wrote lately are remembered; the map is tidied when it is longer.
 const WRITERS_MAX: usize = 100_000;
 
-/// Where a database is in its log; a replica's is what it has applied.
-const POSITION: &str = "
+/// Where the primary is in its log.
+const WRITTEN: &str = "
     select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end - '0/0')::bigint";
+
+/// What of that log a standby has applied; null for one that is none any more: it was promoted, and goes its own way.
+const APPLIED: &str = "select case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::bigint end";
 
 /// A replica, and whether it may be read.
 pub(crate) struct Replica {
@@ -51,6 +54,11 @@ impl Replica {
         (!has_written && self.is_current.load(Ordering::Relaxed)).then_some(&self.pool)
     }
 
+    /// It could not be read: nobody else need find that out before the next look does.
+    pub(crate) fn failed(&self) {
+        self.is_current.store(false, Ordering::Relaxed);
+    }
+
     /// Remembers that the caller writes.
     pub(crate) fn wrote(&self, caller: &Principal) {
         let mut writers = self.writers.lock().expect("nobody panics while holding the lock");
@@ -67,10 +75,10 @@ async fn looks(replica: Weak<Replica>, primary: PgPool) {
     loop {
         let Some(replica) = replica.upgrade() else { return };
         // Without the primary there is nothing to be late against, and nothing new to be missed.
-        if let Some(position) = position(&primary).await {
+        if let Some(position) = position(&primary, WRITTEN).await {
             lag.primary_is_at(position, Instant::now());
         }
-        let is_current = match position(&replica.pool).await {
+        let is_current = match position(&replica.pool, APPLIED).await {
             Some(position) => lag.of(position, Instant::now()) <= replica.lag_max,
             None => false,
         };
@@ -82,9 +90,9 @@ async fn looks(replica: Weak<Replica>, primary: PgPool) {
     }
 }
 
-async fn position(pool: &PgPool) -> Option<i64> {
-    let asked = sqlx::query_scalar::<_, i64>(POSITION).fetch_one(pool);
-    tokio::time::timeout(LOOK_TIMEOUT, asked).await.ok()?.ok()
+async fn position(pool: &PgPool, question: &'static str) -> Option<i64> {
+    let asked = sqlx::query_scalar::<_, Option<i64>>(question).fetch_one(pool);
+    tokio::time::timeout(LOOK_TIMEOUT, asked).await.ok()?.ok()?
 }
 
 /// The positions of the primary that the replica has not reached, oldest first.

@@ -174,7 +174,8 @@ impl Shared {
         caller: &Principal,
         read: impl Fn(PoolConnection<Postgres>) -> F,
     ) -> Result<T, Problem> {
-        if let Some(pool) = self.replica.as_ref().and_then(|replica| replica.pool_for(caller)) {
+        let replica = self.replica.as_ref().and_then(|replica| Some((replica, replica.pool_for(caller)?)));
+        if let Some((replica, pool)) = replica {
             let found = timeout(REPLICA_PATIENCE, async { read(pool.acquire().await?).await }).await;
             match found {
                 Err(_elapsed) => tracing::warn!("the replica does not answer; the primary is read"),
@@ -184,6 +185,7 @@ impl Shared {
                 }
                 Ok(found) => return Ok(found?),
             }
+            replica.failed();
         }
         Ok(read(self.connection().await?).await?)
     }

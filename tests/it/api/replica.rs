@@ -155,6 +155,21 @@ async fn the_primary_is_read_when_it_is_late_or_away_or_the_caller_has_just_writ
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_was_promoted_is_read_no_more() {
+    let pair = Pair::start(Duration::from_secs(3_600)).await;
+    pair.hold_back().await;
+    pair.newcomer().await;
+    pair.wait_for(USERS, 1).await;
+    pair.go_on().await;
+    pair.wait_for(USERS, 2).await;
+    wait(&pair.standby, "select pg_promote()").await;
+    pair.newcomer().await;
+    pair.wait_for(USERS, 3).await;
+    let users = "select count(*) from app.account_user";
+    assert_eq!(number(&pair.standby, users).await + 1, number(&pair.api.pool, users).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_it_breaks_off_is_made_on_the_primary() {
     let pair = Pair::start(Duration::from_secs(3_600)).await;
     pair.hold_back().await;
