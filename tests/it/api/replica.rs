@@ -1,6 +1,6 @@
 //! Lists and searches on a hot standby: read there while it is current, and from the primary as soon as it is late, away, or breaks off.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::Limits;
 use futures::future::join;
@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use tests::people;
 use tests::proxy::{Held, Proxy};
 use tests::server::Server;
+use tests::wait::until_async;
 
 use super::harness::{Api, Caller};
 use super::protection::rates;
@@ -64,14 +65,8 @@ impl Pair {
 
     /// Waits until this list has so many.
     async fn wait_for(&self, path: &str, wanted: usize) {
-        let started = Instant::now();
-        loop {
-            let found = count(&self.api.admin, path).await;
-            if found == wanted {
-                return;
-            }
-            assert!(started.elapsed() < PATIENCE, "{path} has {found}, not {wanted}");
-        }
+        let has_them = async || (count(&self.api.admin, path).await == wanted).then_some(());
+        until_async(&format!("{path} to have {wanted}"), PATIENCE, has_them).await;
     }
 }
 
@@ -81,11 +76,11 @@ async fn number(pool: &PgPool, statement: &'static str) -> i64 {
 
 /// Waits until this is true.
 async fn wait(pool: &PgPool, question: &str) {
-    let started = Instant::now();
-    while !sqlx::query_scalar::<_, bool>(sqlx::AssertSqlSafe(question)).fetch_one(pool).await.unwrap() {
-        assert!(started.elapsed() < PATIENCE, "{question}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let is_true = async || {
+        let answer = sqlx::query_scalar::<_, bool>(sqlx::AssertSqlSafe(question)).fetch_one(pool).await;
+        answer.unwrap().then_some(())
+    };
+    until_async(question, PATIENCE, is_true).await;
 }
 
 /// How many a list has.
