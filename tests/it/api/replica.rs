@@ -47,7 +47,7 @@ impl Pair {
 
     /// Has the standby apply nothing more, once it has what the primary has now.
     async fn hold_back(&self) {
-        let wanted: i64 = number(&self.api.pool, "select (pg_current_wal_insert_lsn() - '0/0')::bigint").await;
+        let wanted: i64 = number(&self.api.pool, "select (pg_current_wal_flush_lsn() - '0/0')::bigint").await;
         wait(&self.standby, &format!("select pg_last_wal_replay_lsn() - '0/0' >= {wanted}")).await;
         sqlx::query("select pg_wal_replay_pause()").execute(&self.standby).await.unwrap();
         wait(&self.standby, "select pg_get_wal_replay_pause_state() = 'paused'").await;
