@@ -66,9 +66,9 @@ impl Server {
         Server::start_by(settings, Some(library))
     }
 
-    /// Starts a hot standby of it, which streams its log, with the same settings and these.
-    pub fn standby(&self, settings: &[&str]) -> Server {
-        let settings: Vec<&str> = self.settings.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+    /// Starts a hot standby of it, which streams its log, with the same settings.
+    pub fn standby(&self) -> Server {
+        let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
         Server::start_in(&settings, None, |installation, accounts, folder| {
             let mut copy = Command::new(installation.bin.join("pg_basebackup"));
             copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--username", ROLE, "--host"]);

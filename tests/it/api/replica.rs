@@ -34,7 +34,7 @@ impl Pair {
         let server = Server::start(&["fsync=off"]);
         let primary = PgPool::connect(&server.url("postgres")).await.unwrap();
         cli::migrations::migrate(&primary).await.unwrap();
-        let copy = server.standby(&[]);
+        let copy = server.standby();
         let standby = PgPool::connect(&copy.url("postgres")).await.unwrap();
         let proxy = Proxy::start(copy.folder());
         // Nothing is asked before a read, so that a test can tell a read from that question.
@@ -170,13 +170,17 @@ async fn a_read_that_it_breaks_off_is_made_on_the_primary() {
     pair.hold_back().await;
     pair.newcomer().await;
     pair.wait_for(USERS, 1).await;
+    let since = "select clock_timestamp()::text";
+    let since: String = sqlx::query_scalar(since).fetch_one(&pair.standby).await.unwrap();
     pair.proxy.hold(Held { up: false, down: true });
     let cut = async {
         // The read has been carried out there, and its answer is on the way.
-        let read = "select count(*) > 0 from pg_stat_activity
-                    where pid <> pg_backend_pid() and state = 'idle' and query like '%app.account_user%'
-                      and state_change > clock_timestamp() - interval '50 ms'";
-        wait(&pair.standby, read).await;
+        let read = format!(
+            "select count(*) > 0 from pg_stat_activity
+             where pid <> pg_backend_pid() and state = 'idle' and query like '%app.account_user%'
+               and state_change > '{since}'"
+        );
+        wait(&pair.standby, &read).await;
         pair.proxy.cut_all();
     };
     let (found, ()) = join(count(&pair.api.admin, USERS), cut).await;
