@@ -2,6 +2,7 @@
 
 pub(crate) mod cursor;
 pub(crate) mod limited;
+pub(crate) mod lone;
 pub(crate) mod start;
 
 use chrono::{DateTime, Utc};

@@ -291,6 +291,14 @@ impl Shared {
         self.fetch.notify_one();
     }
 
+    /// This job of the queue came alone.
+    fn hint_lone(&self, queue: &str, id: Uuid) {
+        if let Some(lane) = self.lane(queue) {
+            lane.hint_lone(id);
+            self.fetch.notify_one();
+        }
+    }
+
     /// There may be jobs in any queue.
     fn hint_all(&self) {
         self.hint(self.lanes.iter().map(|lane| lane.queue.as_str()));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::claim::Claimed;
 use crate::lease::Generation;
@@ -41,6 +42,8 @@ pub(crate) enum Source {
 pub(crate) struct Room {
     pub(crate) ready: usize,
     pub(crate) limited: usize,
+    /// The one job that is ready, if no other is known of.
+    pub(crate) lone: Option<Uuid>,
 }
 
 /// What is to be run at once: one job, or several of a batch kind.
@@ -75,6 +78,8 @@ struct Inner {
     /// How long runs of single jobs have taken lately, in seconds; none before the first.
     run_s: Option<f64>,
     may_have_ready: bool,
+    /// A job that is ready; others may be only if the above says so.
+    lone: Option<Uuid>,
     may_have_limited: bool,
     /// Jobs under a limit have been seen in this queue.
     has_limits: bool,
@@ -134,6 +139,7 @@ impl Lane {
             in_hand: 0,
             run_s: None,
             may_have_ready: true,
+            lone: None,
             may_have_limited: false,
             has_limits: false,
             is_turn_of_limited: false,
@@ -277,6 +283,13 @@ impl Lane {
         }
     }
 
+    /// This job came alone.
+    pub(crate) fn hint_lone(&self, id: Uuid) {
+        let mut inner = self.lock();
+        // Of several, none is alone.
+        inner.may_have_ready |= inner.lone.replace(id).is_some();
+    }
+
     /// There may be jobs to claim from any source that the queue has.
     pub(crate) fn hint_all(&self) {
         let mut inner = self.lock();
@@ -298,7 +311,7 @@ impl Lane {
     pub(crate) fn claiming(&self, source: Source) {
         let mut inner = self.lock();
         match source {
-            Source::Ready => inner.may_have_ready = false,
+            Source::Ready => (inner.may_have_ready, inner.lone) = (false, None),
             Source::Limited => inner.may_have_limited = false,
         }
         inner.last_claim = Some(Instant::now());
@@ -388,21 +401,26 @@ impl Inner {
         }
     }
 
+    fn has_ready(&self) -> bool {
+        self.may_have_ready || self.lone.is_some()
+    }
+
     fn may_have_more(&self) -> bool {
-        self.may_have_ready || self.may_have_limited
+        self.has_ready() || self.may_have_limited
     }
 
     /// Half the room for each source while there may be jobs of both, so that neither keeps the other out.
     fn divide(&mut self, room: usize) -> Room {
-        match (self.may_have_ready, self.may_have_limited) {
+        let lone = self.lone.filter(|_| !self.may_have_ready);
+        match (self.has_ready(), self.may_have_limited) {
             (true, true) => {
                 self.is_turn_of_limited = !self.is_turn_of_limited;
                 let (less, more) = (room / 2, room.div_ceil(2));
                 let limited = if self.is_turn_of_limited { more } else { less };
-                Room { ready: room - limited, limited }
+                Room { ready: room - limited, limited, lone }
             }
-            (false, true) => Room { ready: 0, limited: room },
-            (_, false) => Room { ready: room, limited: 0 },
+            (false, true) => Room { ready: 0, limited: room, lone },
+            (_, false) => Room { ready: room, limited: 0, lone },
         }
     }
 

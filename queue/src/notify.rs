@@ -11,11 +11,23 @@ use std::time::{Duration, Instant};
 
 use sqlx::{PgExecutor, PgPool};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::{Kept, pool_options};
 
-/// The channel that worker processes listen on; the payload is a queue's name.
+/// The channel that worker processes listen on; the payload is a queue's name, or what [`of_lone_job`] makes.
 pub(crate) const CHANNEL: &str = "queue_wake";
+
+/// What the commit of a job that is ready and came alone says on [`CHANNEL`].
+pub(crate) fn of_lone_job(queue: &str, id: Uuid) -> String {
+    format!("{queue} {id}")
+}
+
+/// The queue and the id, if that is what was said.
+pub(crate) fn lone_job(payload: &str) -> Option<(&str, Uuid)> {
+    let (queue, id) = payload.rsplit_once(' ')?;
+    Some((queue, Uuid::try_parse(id).ok()?))
+}
 
 /// The least time between two messages.
 const GAP: Duration = Duration::from_millis(2);
@@ -115,6 +127,13 @@ pub(crate) async fn send(executor: impl PgExecutor<'_>, hints: &HashSet<Hint>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_of_a_lone_job_is_understood_and_the_name_of_a_queue_stays_one() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(lone_job(&of_lone_job("a queue", id)), Some(("a queue", id)));
+        assert_eq!([lone_job(""), lone_job("a"), lone_job("a queue")], [None; 3]);
+    }
 
     #[test]
     fn one_job_after_a_pause_is_alone() {

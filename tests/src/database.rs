@@ -14,6 +14,11 @@ use tokio::sync::OnceCell;
 /// The database that each test's own is copied from.
 const TEMPLATE: &str = "template_bitnexus";
 
+/// What the tests check of every job, and the service does not.
+const JOB_CHECKS: &str = include_str!("job_checks.sql");
+/// Makes a test's database what an operator has.
+pub const AS_INSTALLED: &str = "alter table queue.job drop constraint if exists tests_check";
+
 static CLUSTER: OnceLock<Ephemeral> = OnceLock::new();
 static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -83,6 +88,7 @@ async fn make_template() {
     execute(&format!("create database {TEMPLATE}")).await;
     let pool = PgPool::connect_with(cluster().options(TEMPLATE)).await.expect("the new template accepts connections");
     migrate(&pool).await.expect("the migrations apply to an empty database");
+    sqlx::raw_sql(JOB_CHECKS).execute(&pool).await.expect("an empty table keeps to anything");
     pool.close().await;
 }
 

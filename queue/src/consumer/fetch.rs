@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::Shared;
 use super::flush::Outcome;
 use crate::claim::cursor::Cursor;
 use crate::claim::limited::{Round, Taken};
+use crate::claim::lone::{self, Lone};
 use crate::claim::start::{Start, load, save};
 use crate::claim::{Claimed, Wanted, claim};
 use crate::error::Failure;
@@ -143,6 +145,11 @@ impl Fetcher {
         let shared = self.shared.clone();
         let began = Instant::now();
         let asked: Vec<usize> = (0..rooms.len()).filter(|lane| rooms[*lane].ready > 0).collect();
+        if let [lane] = asked[..]
+            && let Some(id) = rooms[lane].lone
+        {
+            return self.claim_lone(generation, lane, id).await;
+        }
         let (mut wanted, mut is_whole) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
         for lane in &asked {
             let (ranges, whole) = self.cursors[*lane].ranges(began, self.last_claimed_at);
@@ -161,8 +168,7 @@ impl Fetcher {
         let (ended, took) = (Instant::now(), began.elapsed());
         let wanted_in_all: usize = wanted.iter().map(|one| one.jobs).sum();
         self.small_claim = (claimed.len() < wanted_in_all / 4).then_some(began);
-        metrics::histogram!(CLAIM_SECONDS.name).record(took);
-        metrics::histogram!(CLAIM_SIZE.name).record(claimed.len() as f64);
+        note_claim(took, claimed.len());
         let mut starts = Vec::new();
         for ((lane, wanted), is_whole) in asked.iter().zip(&wanted).zip(is_whole) {
             let of_lane = || claimed.iter().filter(|job| job.queue == wanted.queue);
@@ -177,6 +183,28 @@ impl Fetcher {
         }
         self.hand_over(generation, claimed);
         self.tell(starts).await;
+    }
+
+    /// Claims the job that came alone.
+    async fn claim_lone(&mut self, generation: &Arc<Generation>, lane: usize, id: Uuid) {
+        let (shared, began) = (self.shared.clone(), Instant::now());
+        let lane = &shared.lanes[lane];
+        lane.claiming(Source::Ready);
+        self.is_unsure = true;
+        let claimed = timeout(shared.timing.lease, async {
+            lone::claim(self.link.get().await?, shared.shard, generation.id, &lane.queue, id).await
+        });
+        let claimed = claimed.await;
+        let Some(claimed) = self.link.check(claimed).await else { return shared.hint_all() };
+        self.is_unsure = false;
+        let claimed = match claimed {
+            Lone::Claimed(job) => vec![*job],
+            Lone::OfLimitedQueue => return lane.hint(Source::Ready),
+            Lone::Gone => Vec::new(),
+        };
+        self.small_claim = Some(began);
+        note_claim(began.elapsed(), claimed.len());
+        self.hand_over(generation, claimed);
     }
 
     /// Tells processes that begin what slow looks from the beginning have found.
@@ -295,4 +323,9 @@ impl Fetcher {
         };
         Ok(kind.clone())
     }
+}
+
+fn note_claim(took: Duration, jobs: usize) {
+    metrics::histogram!(CLAIM_SECONDS.name).record(took);
+    metrics::histogram!(CLAIM_SIZE.name).record(jobs as f64);
 }

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener};
 
 use super::Shared;
 use crate::control;
-use crate::notify::CHANNEL;
+use crate::notify::{CHANNEL, lone_job};
 use crate::pool_options;
 use crate::schedule::CHANGED;
 
@@ -48,6 +48,10 @@ async fn listen(shared: &Shared, options: PgConnectOptions) -> sqlx::Result<()> 
             shared.hint_all();
         } else if message.payload() == CHANGED {
             shared.schedules.notify_one();
+            continue;
+        } else if let Some((queue, id)) = lone_job(message.payload()) {
+            shared.hint_lone(queue, id);
+            // It is ready: there is nothing to promote.
             continue;
         } else {
             shared.hint(std::iter::once(message.payload()));

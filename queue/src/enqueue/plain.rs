@@ -11,7 +11,7 @@ use super::{Placed, Wake, each};
 use crate::NewJob;
 use crate::inspect::JobState;
 use crate::new_job::Due;
-use crate::notify::CHANNEL;
+use crate::notify::{CHANNEL, of_lone_job};
 
 /// Whether the job is one of these, if its id is fresh.
 pub(super) fn is_plain(job: &NewJob) -> bool {
@@ -35,6 +35,11 @@ pub(super) async fn insert(
     for Placed { job, .. } in jobs {
         *counts.entry((job.shard, &*job.queue)).or_default() += 1;
     }
+    let words: Vec<String> = match (wake, jobs) {
+        (Wake::Later, _) => Vec::new(),
+        (Wake::WithCommit, [Placed { job, .. }]) => vec![of_lone_job(&job.queue, job.id)],
+        (Wake::WithCommit, _) => counts.keys().map(|(_, queue)| (*queue).to_owned()).collect(),
+    };
     let inserted = sqlx::query_file!(
         "src/enqueue/plain.sql",
         &each(jobs, |job| job.shard),
@@ -51,7 +56,8 @@ pub(super) async fn insert(
         &counts.keys().map(|(shard, _)| *shard).collect::<Vec<_>>(),
         &counts.keys().map(|(_, queue)| *queue).collect::<Vec<_>>() as &[&str],
         &counts.values().copied().collect::<Vec<_>>(),
-        (wake == Wake::WithCommit).then_some(CHANNEL),
+        CHANNEL,
+        &words,
     );
     inserted.fetch_one(conn).await?;
     Ok(jobs.iter().map(|Placed { job, .. }| (job.id, JobState::Ready)).collect())

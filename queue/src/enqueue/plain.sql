@@ -1,6 +1,6 @@
 -- Inserts fresh jobs that are ready at once and have nothing unusual about them: beside each other $1 shard, $2 id, $3 queue, $4 kind,
 -- $5 priority, $6 attempts, $7 actor, $8 trace, $9 payload, $10 version, $11 place; and what they come to, beside each other $12 shard,
--- $13 queue, $14 how many. $15 is the channel on which the commit names their queues, or null. See plain.rs.
+-- $13 queue, $14 how many. $15 is the channel on which the commit says $16, which is nothing for a commit that wakes nobody. See plain.rs.
 with created as (
     insert into queue.job (
         shard, id, queue, kind, state, priority, max_attempts, run_at, created_at, actor, trace, payload, version
@@ -21,6 +21,4 @@ counted as (
     insert into queue.counter_change (shard, queue, ready)
     select unnest($12::smallint[]), unnest($13::text[]), unnest($14::integer[])
 )
-select count(pg_notify($15, told.queue)) as "told!"
-  from unnest($13::text[]) as told(queue)
- where $15::text is not null
+select count(pg_notify($15, said.word)) as "told!" from unnest($16::text[]) as said(word)

@@ -281,7 +281,8 @@ async fn the_commit_of_a_transaction_that_comes_alone_wakes_the_workers_itself()
     let transfer = json!({
         "type": "transfer", "from": ada.wallet.0, "to": bob.wallet.0, "amount": { "amount": "1", "currency": "GBP" }
     });
-    assert_eq!(caller.post(TRANSACTIONS, &transfer).await.status, 202);
-    let (queue, session) = told_by(&mut listener, &api.pool).await;
-    assert_eq!((queue.as_str(), session.as_str()), (RecordTransaction::QUEUE, "bitnexus api submit"));
+    let accepted = caller.post(TRANSACTIONS, &transfer).await;
+    assert_eq!(accepted.status, 202);
+    let job = format!("{} {}", RecordTransaction::QUEUE, accepted.json()["id"].as_str().unwrap());
+    assert_eq!(told_by(&mut listener, &api.pool).await, (job, "bitnexus api submit".to_owned()));
 }

@@ -9,7 +9,7 @@ use cli::commands::doctor::{Report, Severity, Subject, Thresholds, examine};
 use ledger::keys::SigningKey;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
-use tests::database::Database;
+use tests::database::{AS_INSTALLED, Database};
 
 /// What the tests' own server lacks.
 const OF_THE_SERVER: &str = "settings.fsync_off";
@@ -36,7 +36,7 @@ impl Patient {
     pub(super) async fn of(url: &str) -> Patient {
         let mut conn = PgConnection::connect(url).await.unwrap();
         // The template of the tests' databases may be old by now.
-        for statement in [WORKER, "update ledger.book set created_at = now()"] {
+        for statement in [WORKER, "update ledger.book set created_at = now()", AS_INSTALLED] {
             sqlx::raw_sql(statement).execute(&mut conn).await.unwrap();
         }
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Migrations and what became of what they made.
 
 use cli::commands::doctor::{Severity, describe};
-use tests::database::Database;
+use tests::database::{AS_INSTALLED, Database};
 
 use super::kit::{Patient, codes, severity};
 
@@ -10,6 +10,7 @@ use super::kit::{Patient, codes, severity};
 async fn the_snapshot_is_what_the_migrations_make() {
     let database = Database::create().await;
     let mut conn = database.pool(1).await.acquire().await.unwrap();
+    sqlx::raw_sql(AS_INSTALLED).execute(&mut *conn).await.unwrap();
     let lines: Vec<String> = describe(&mut conn)
         .await
         .unwrap()
@@ -59,7 +60,7 @@ async fn what_was_changed_by_hand_is_told() {
         ("alter table app.event_cursor alter column moved_at type timestamptz(3)", "schema.different"),
         ("alter table app.event_cursor alter column moved_at drop not null", "schema.different"),
         ("alter table ledger.entry disable trigger append_only", "schema.trigger_disabled"),
-        ("alter table queue.job drop constraint job_priority_check1", "schema.missing"),
+        ("alter table queue.job drop constraint job_can_be_found", "schema.missing"),
         (
             "create or replace function ledger.refuse_change() returns trigger language plpgsql as 'begin return new; end'",
             "schema.different",

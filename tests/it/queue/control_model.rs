@@ -112,6 +112,11 @@ impl Model {
     }
 
     async fn claim(&mut self) {
+        let any = self.below(self.jobs.len());
+        let any = self.jobs.keys().copied().nth(any);
+        let lone = sqlx::query(include_str!("../../../queue/src/claim/lone.sql")).bind(0_i16).bind(PROCESS);
+        let rows = lone.bind(QUEUE).bind(any).fetch_all(&self.pool).await.unwrap();
+        self.claimed(rows, 1);
         let ready = sqlx::query(include_str!("../../../queue/src/claim/ready.sql")).bind(0_i16).bind(PROCESS);
         let whole = ready.bind([QUEUE]).bind([3_i32]).bind([1_i32]).bind([0_i16]);
         let end = DateTime::from_timestamp(4_000_000_000, 0).unwrap();

@@ -4,10 +4,15 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use tests::database::Database;
 
 /// The hot statements, each with arguments of the right types.
-const HOT: [(&str, &str, &str); 9] = [
+const HOT: [(&str, &str, &str); 10] = [
     ("enqueue", include_str!("../../../queue/src/enqueue/insert.sql"), ENQUEUE_ARGUMENTS),
     ("enqueue_plain", include_str!("../../../queue/src/enqueue/plain.sql"), PLAIN_ARGUMENTS),
     ("claim", include_str!("../../../queue/src/claim/ready.sql"), CLAIM_ARGUMENTS),
+    (
+        "claim_lone",
+        include_str!("../../../queue/src/claim/lone.sql"),
+        "0::smallint, '00000000-0000-0000-0000-000000000001', 'a', '00000000-0000-0000-0000-000000000002'",
+    ),
     ("claim_keys", include_str!("../../../queue/src/claim/keys.sql"), "0::smallint, '{a}', '{\"\"}', '{\"\"}', 500"),
     (
         "claim_limited",
@@ -36,7 +41,7 @@ const ENQUEUE_ARGUMENTS: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null";
 
 const PLAIN_ARGUMENTS: &str =
-    "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null";
+    "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', 'c', '{}'";
 
 const CLAIM_ARGUMENTS: &str = "0::smallint, '00000000-0000-0000-0000-000000000001', '{a}', '{100}', '{1}', '{0}',
     '{2000-01-01}', '{99}', '{3000-01-01}'";
