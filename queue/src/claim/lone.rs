@@ -1,4 +1,4 @@
-//! Takes the one job that came alone, by the id that its own commit told: a third of what a claim costs is to look for jobs.
+//! Takes the one job that came alone, by the id that its own commit told: half of what a claim of one job costs is to look for it.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
