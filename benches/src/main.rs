@@ -12,6 +12,7 @@ mod report;
 mod roles;
 mod server;
 mod suites;
+mod wal;
 mod zipf;
 
 use std::path::PathBuf;

@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use crate::report::Report;
 use crate::server::Server;
+use crate::wal;
 
 /// Events in a commit, as a full batch of recorded transactions publishes.
 const BATCH: usize = 1_000;
 
-/// Adds `events.append_1000`, `events.push_p50_ms` with `events.push_p99_ms`, and `events.mirror`.
+/// Adds `events.append_1000`, `events.wal_bytes`, `events.push_p50_ms` with `events.push_p99_ms`, and `events.mirror`.
 pub(crate) async fn run(quick: bool, report: &mut Report) -> Result<()> {
     append(quick, report).await?;
     push::run(quick, report).await?;
@@ -30,17 +31,19 @@ async fn append(quick: bool, report: &mut Report) -> Result<()> {
     let pool = server.pool(1).await?;
     server.settle().await?;
     let events: Vec<Event> = (0..BATCH).map(|_| event()).collect();
-    let mut started = Instant::now();
+    let (mut started, mut place) = (Instant::now(), wal::place(&pool).await?);
     for batch in 0..=batches {
         let mut tx = pool.begin().await?;
         publish(&mut tx, Book::MAIN, &events).await?;
         tx.commit().await?;
         if batch == 0 {
             // The first batch prepares the statement.
-            started = Instant::now();
+            (started, place) = (Instant::now(), wal::place(&pool).await?);
         }
     }
-    report.add("events.append_1000", (batches * BATCH) as f64 / started.elapsed().as_secs_f64(), "rows/s");
+    let published = (batches * BATCH) as f64;
+    report.add("events.append_1000", published / started.elapsed().as_secs_f64(), "rows/s");
+    report.add("events.wal_bytes", wal::bytes_since(&pool, &place).await? / published, "bytes/event");
     Ok(())
 }
 

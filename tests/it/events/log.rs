@@ -147,6 +147,35 @@ async fn old_days_are_dropped_and_the_numbers_go_on() {
     assert_eq!(ahead, 8);
 }
 
+/// The events of one commit are much alike; also on a day that was made later.
+#[tokio::test]
+async fn events_take_less_room_than_their_text_where_the_server_has_lz4() {
+    let pool = Database::create().await.pool(4).await;
+    if sqlx::raw_sql("create table has_lz4 (one text compression lz4)").execute(&pool).await.is_err() {
+        eprintln!("skipped: this PostgreSQL was built without lz4");
+        return;
+    }
+    let made_anew = "do $$ begin
+        execute 'drop table ' || string_agg(inhrelid::regclass::text, ', ') from pg_inherits
+         where inhparent in ('app.event_batch'::regclass, 'app.event_number'::regclass)
+           and inhrelid::regclass::text ~ '_[0-9]{8}$'; end $$";
+    let names: Vec<String> = (0..1_000).map(|number| format!("the event of number {number}")).collect();
+    let written: Vec<&str> = names.iter().map(String::as_str).collect();
+    for days in ["of the migrations", "made anew"] {
+        if days == "made anew" {
+            sqlx::raw_sql(made_anew).execute(&pool).await.unwrap();
+            log::keep_days(&mut pool.acquire().await.unwrap(), 7).await.unwrap();
+        }
+        write(&pool, &written, &["ledger"]).await;
+        let stored = "select pg_column_compression(payloads), pg_column_size(payloads), length(payloads::text)
+                        from app.event_batch order by at desc limit 1";
+        let (method, stored, text): (Option<String>, i32, i32) =
+            sqlx::query_as(stored).fetch_one(&pool).await.unwrap();
+        assert!(method.as_deref() == Some("lz4") && stored < text / 2, "{days}: {method:?}, {stored} of {text}");
+    }
+    assert_eq!(look_on(&pool, MUCH).await.0.len(), 1_000, "those of days that are gone are gone");
+}
+
 /// Makes and drops days. It gives up after a second, and is repeated, as the job is.
 fn keep(pool: &PgPool) -> JoinHandle<()> {
     let pool = pool.clone();

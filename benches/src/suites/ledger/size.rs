@@ -6,6 +6,7 @@ use super::Plan;
 use super::book::{ACCOUNTS, Funded, post_all};
 use crate::report::Report;
 use crate::server::Server;
+use crate::wal;
 
 /// Adds `ledger.wal_bytes` and `ledger.stored_bytes`, of transfers in batches of 1,000.
 pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -> Result<()> {
@@ -17,12 +18,11 @@ pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -
     let stored = "select sum(pg_total_relation_size(('ledger.' || name)::regclass))::bigint
                     from unnest(array['transaction', 'entry', 'tile']) as name";
     let stored_before: i64 = sqlx::query_scalar(stored).fetch_one(&mut *conn).await?;
-    let place: String = sqlx::query_scalar("select pg_current_wal_insert_lsn()::text").fetch_one(&mut *conn).await?;
+    let place = wal::place(&mut *conn).await?;
     for batch in &batches {
         post_all(&mut conn, &book.memory, batch).await?;
     }
-    let written = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn)::float8";
-    let written: f64 = sqlx::query_scalar(written).bind(&place).fetch_one(&mut *conn).await?;
+    let written = wal::bytes_since(&mut *conn, &place).await?;
     let stored_after: i64 = sqlx::query_scalar(stored).fetch_one(&mut *conn).await?;
     report.add("ledger.wal_bytes", written / transfers as f64, "bytes/transfer");
     report.add("ledger.stored_bytes", (stored_after - stored_before) as f64 / transfers as f64, "bytes/transfer");

@@ -9,21 +9,20 @@ use super::drain::drain;
 use super::{DRAINED, Plan, fill};
 use crate::report::Report;
 use crate::server::Server;
+use crate::wal;
 
 /// Adds `queue.wal_bytes`: from the checkpoint to the last one settled, so that each page is also written whole once.
 pub(super) async fn measure(plan: &Plan, server: &Server, report: &mut Report) -> Result<()> {
     let database = server.fresh_of_ours().await?;
     let pool = database.pool(1).await?;
     database.settle().await?;
-    let place = "select pg_current_wal_insert_lsn()::text";
-    let from: String = sqlx::query_scalar(place).fetch_one(&pool).await?;
+    let from = wal::place(&pool).await?;
     let filled = fill::ready(&pool, DRAINED).await?;
     drain(&database, &filled, DRAINED).await?;
-    let to: String = sqlx::query_scalar(place).fetch_one(&pool).await?;
-    let bytes = "select pg_wal_lsn_diff($1::pg_lsn, $2::pg_lsn)::float8";
-    let bytes: f64 = sqlx::query_scalar(bytes).bind(&to).bind(&from).fetch_one(&pool).await?;
+    let bytes = wal::bytes_since(&pool, &from).await?;
     report.add("queue.wal_bytes", bytes / DRAINED as f64, "bytes/job");
     if plan.wal_split {
+        let to = wal::place(&pool).await?;
         // What is not written to the file yet cannot be read there.
         sqlx::query("select pg_switch_wal()").execute(&pool).await?;
         split(server, &from, &to)?;
