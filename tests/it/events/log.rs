@@ -169,8 +169,7 @@ async fn events_take_less_room_than_their_text_where_the_server_has_lz4() {
         write(&pool, &written, &["ledger"]).await;
         let stored = "select pg_column_compression(payloads), pg_column_size(payloads), length(payloads::text)
                         from app.event_batch order by at desc limit 1";
-        let (method, stored, text): (Option<String>, i32, i32) =
-            sqlx::query_as(stored).fetch_one(&pool).await.unwrap();
+        let (method, stored, text): (Option<String>, i32, i32) = sqlx::query_as(stored).fetch_one(&pool).await.unwrap();
         assert!(method.as_deref() == Some("lz4") && stored < text / 2, "{days}: {method:?}, {stored} of {text}");
     }
     assert_eq!(look_on(&pool, MUCH).await.0.len(), 1_000, "those of days that are gone are gone");
