@@ -12,7 +12,7 @@ pub(crate) enum Lone {
     Claimed(Box<Claimed>),
     /// Its queue has a limit for all processes, which only a claim of any jobs keeps to.
     OfLimitedQueue,
-    /// Somebody else has it, or nobody is to begin it now; whoever changes that tells of it.
+    /// Somebody else has it, or nobody is to begin it now: whoever changes that tells of it, or a poll finds it.
     Gone,
 }
 
